@@ -1,0 +1,2 @@
+//! keystorm-reports
+pub mod results;

@@ -1,0 +1,2 @@
+//! keystorm
+pub mod plan;

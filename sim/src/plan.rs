@@ -1,0 +1,282 @@
+//! A validated scenario: every value in range, every preset applied, nothing left to look up.
+//!
+//! `scenario/` builds a [`Plan`] from TOML; the world and the engines read it and nothing else.
+
+use keystorm_model::card::CardRules;
+use keystorm_model::rings::RingShape;
+use keystorm_model::server::{Embodiment, Recovery};
+use keystorm_model::suite::SuiteId;
+use keystorm_model::{Ratio, SimTime, SiteId, Span};
+
+/// All that decides a run, besides the program itself.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The scenario's name, used for the default output directory.
+    pub name: String,
+    /// SHA-256 of the resolved scenario in canonical form, lower-case hex.
+    pub scenario_sha256: String,
+    /// The resolved scenario in canonical form, one `key = value` per line.
+    pub resolved: String,
+    /// Which engine moves time and bytes.
+    pub engine: EngineKind,
+    /// The seed of every draw.
+    pub seed: u64,
+    /// Load arrives in `[0, horizon)`; the run proper ends there.
+    pub horizon: Span,
+    /// How many there are of each party, and their keys.
+    pub fleet: FleetPlan,
+    /// The card's rules and speed.
+    pub card: CardPlan,
+    /// The line between a client and the server.
+    pub line: LinePlan,
+    /// Who comes when, and what a session exchanges.
+    pub load: LoadPlan,
+    /// Key renewal.
+    pub update: UpdatePlan,
+    /// The server machine.
+    pub server: ServerPlan,
+    /// What goes wrong besides the line's own losses.
+    pub faults: FaultPlan,
+    /// Settings of the turmoil engine.
+    pub turmoil: TurmoilPlan,
+}
+
+/// The two ways to move time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EngineKind {
+    /// Async programs on turmoil's simulated network.
+    Turmoil,
+}
+
+impl EngineKind {
+    /// Every engine, in the order of the documentation.
+    pub const ALL: [EngineKind; 1] = [EngineKind::Turmoil];
+
+    /// The name on the command line, in scenarios and in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            EngineKind::Turmoil => "turmoil",
+        }
+    }
+}
+
+/// How many there are of each party, and their keys.
+#[derive(Clone, Debug)]
+pub struct FleetPlan {
+    /// Cards in the fleet, 1 or more.
+    pub cards: u32,
+    /// Client machines, 1 or more.
+    pub clients: u32,
+    /// Sites over which the clients are spread evenly, 1..=clients.
+    pub sites: u16,
+    /// M internal and N external keys.
+    pub shape: RingShape,
+    /// The cipher suite of every card.
+    pub suite: SuiteId,
+}
+
+/// The card's rules and speed.
+#[derive(Clone, Debug)]
+pub struct CardPlan {
+    /// What the card enforces.
+    pub rules: CardRules,
+    /// Time from power-up to the last byte of the answer to reset.
+    pub reset: Span,
+    /// Time to move one byte over the interface, either way.
+    pub byte: Span,
+    /// The operating system's own time per command.
+    pub command: Span,
+    /// Time of one `prove`, `derive` or `check` with a key of the ring, key set-up included.
+    pub cipher: Span,
+    /// Time to draw a challenge.
+    pub random: Span,
+    /// Time of one atomic write to non-volatile memory.
+    pub nvm_write: Span,
+}
+
+/// The line between a client and the server; each client has its own, all lines have these properties.
+#[derive(Clone, Debug)]
+pub struct LinePlan {
+    /// How long a message travels, besides its serialisation.
+    pub delay: DelayPlan,
+    /// Whether a message vanishes.
+    pub loss: LossPlan,
+    /// Probability that a message arrives twice.
+    pub duplicate: Ratio,
+    /// Probability that a message is held back by `reorder_by`, so that later ones overtake it.
+    pub reorder: Ratio,
+    /// By how much a reordered message is held back.
+    pub reorder_by: Span,
+    /// From client to server, bits per second; `None` is unlimited.
+    pub up_bps: Option<u64>,
+    /// From server to client, bits per second; `None` is unlimited.
+    pub down_bps: Option<u64>,
+    /// Bytes that the layers below add to each message (IPv4 and UDP: 28).
+    pub overhead_bytes: u32,
+    /// The client's retransmission of an unanswered message.
+    pub retry: RetryPlan,
+}
+
+/// One-way travel time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DelayPlan {
+    /// Always the same.
+    Fixed(Span),
+    /// Uniform in `[min, max]`.
+    Uniform {
+        /// Shortest.
+        min: Span,
+        /// Longest.
+        max: Span,
+    },
+    /// `min` plus an exponential of mean `mean`, cut at `max` in all.
+    Exponential {
+        /// Shortest.
+        min: Span,
+        /// Mean of the part above `min`.
+        mean: Span,
+        /// Longest.
+        max: Span,
+    },
+}
+
+/// How messages vanish.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LossPlan {
+    /// Each message independently.
+    Independent(Ratio),
+    /// Gilbert-Elliott: everything is lost while the line is bad; the state moves once per message.
+    Burst {
+        /// From good to bad.
+        p: Ratio,
+        /// From bad to good.
+        r: Ratio,
+    },
+}
+
+/// Retransmission of an unanswered request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RetryPlan {
+    /// Wait before the first retransmission.
+    pub first: Span,
+    /// Each further wait is this many times longer.
+    pub factor: u32,
+    /// How often a request is sent in all before the client gives up, 1 or more.
+    pub tries: u8,
+}
+
+/// Who comes when, and what a session exchanges.
+#[derive(Clone, Debug)]
+pub struct LoadPlan {
+    /// When card holders arrive.
+    pub arrivals: ArrivalsPlan,
+    /// Encrypted request/answer pairs per session.
+    pub exchanges: u16,
+    /// Plain bytes of each request.
+    pub request_bytes: u16,
+    /// Plain bytes of each answer.
+    pub response_bytes: u16,
+    /// The holder of a failed session comes back; `None`: does not.
+    pub retry_visit: Option<RetryVisit>,
+}
+
+/// When card holders arrive. Every card arrives once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ArrivalsPlan {
+    /// Uniformly in `[from, from + window)`.
+    Uniform {
+        /// Start of the window.
+        from: Span,
+        /// Length of the window.
+        window: Span,
+    },
+    /// Normally distributed about `peak`, cut at both ends of the horizon.
+    Office {
+        /// The busiest moment.
+        peak: Span,
+        /// Standard deviation.
+        sigma: Span,
+    },
+}
+
+/// The holder of a failed session comes back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RetryVisit {
+    /// After this long.
+    pub after: Span,
+    /// So many times at most.
+    pub visits: u8,
+}
+
+/// Key renewal.
+#[derive(Clone, Debug)]
+pub struct UpdatePlan {
+    /// How a renewal is done.
+    pub embodiment: Embodiment,
+    /// The period of each depth, from depth 0 on; empty: no renewals.
+    pub periods: Vec<Span>,
+    /// Which cards are due at time 0.
+    pub due: DueAtStart,
+    /// What becomes of an interrupted renewal.
+    pub recovery: Recovery,
+}
+
+/// Which cards are due at time 0.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DueAtStart {
+    /// Every card, at every depth that has a period.
+    All,
+    /// None: the first renewals fall due when a period turns.
+    None,
+}
+
+/// The server machine.
+#[derive(Clone, Debug)]
+pub struct ServerPlan {
+    /// CPUs, 1 or more.
+    pub cores: u16,
+    /// Datagrams that may wait for a core; more are dropped.
+    pub queue: u32,
+    /// What each part of the service costs.
+    pub costs: CostTable,
+}
+
+/// Server time per part of the work.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CostTable {
+    /// Receiving, decoding, looking up, encoding and sending one datagram.
+    pub datagram: Span,
+    /// One `prove`, `check` or `derive`, key set-up included.
+    pub cipher: Span,
+    /// Sealing or opening one message of session data.
+    pub aead: Span,
+    /// Making one change of the client directory durable.
+    pub commit: Span,
+}
+
+/// What goes wrong besides the line's own losses.
+#[derive(Clone, Debug)]
+pub struct FaultPlan {
+    /// Probability per connection that the card is pulled out at one of its commands.
+    pub pull: Ratio,
+    /// Line outages of whole sites.
+    pub outages: Vec<OutagePlan>,
+}
+
+/// A line outage of one site: what is in flight when it begins, and what is sent while it lasts, is lost.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OutagePlan {
+    /// The site, 0-based.
+    pub site: SiteId,
+    /// Its beginning.
+    pub from: SimTime,
+    /// Its end.
+    pub until: SimTime,
+}
+
+/// Settings of the turmoil engine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TurmoilPlan {
+    /// Step of turmoil's clock: whole milliseconds.
+    pub tick: Span,
+}
