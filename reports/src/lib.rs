@@ -1,2 +1,40 @@
-//! keystorm-reports
+//! From what a run found to what a person or another program reads.
+//!
+//! Everything here is a pure function from [`results::Results`] (and a stream of [`results::CardRow`]s) to text
+//! and files. No engine, clock or machine is known here, and equal results give equal bytes, `manifest.json` apart.
+//!
+//! One file per report; a column's name, meaning and value stand side by side in one [`table::Table`], from
+//! which come the CSV files, the JSON and the documentation.
+
+mod cards;
+mod columns;
+mod dir;
+mod failures;
+mod faults;
+mod hdr;
+mod json;
+mod latency;
+mod manifest;
+mod number;
+mod phases;
 pub mod results;
+mod run;
+mod summary;
+pub mod table;
+mod text;
+mod timeline;
+
+pub use cards::CardsCsv;
+pub use columns::columns_markdown;
+pub use dir::{DirError, RunDir, RunFile};
+pub use failures::failures_table;
+pub use faults::faults_table;
+pub use hdr::{write_hgrm, write_hlog};
+pub use json::summary_json;
+pub use latency::{Figure, Measure};
+pub use manifest::{MANIFEST_FILE, RUN_KIND, kind_of, write_manifest};
+pub use phases::{PhaseRow, phases_table};
+pub use run::{CardRows, write_run};
+pub use summary::summary_table;
+pub use text::final_table;
+pub use timeline::{BucketRow, timeline_table};

@@ -1,0 +1,66 @@
+//! The documentation of every file and column, from the very tables that write them.
+
+use crate::cards::cards_table;
+use crate::failures::failures_table;
+use crate::faults::faults_table;
+use crate::manifest::MANIFEST_FILE;
+use crate::phases::phases_table;
+use crate::run::HLOG_FILE;
+use crate::summary::summary_table;
+use crate::timeline::timeline_table;
+
+const INTRODUCTION: &str = "\
+# What a run writes
+
+A run leaves one directory. It is written beside its final name and renamed when it is whole.
+
+CSV files have a header, commas, a decimal point and `\\n` line ends. A missing value is an empty cell. Columns are
+only ever appended, so read them by name. A name ends in its unit: `_s` seconds, `_ms` milliseconds, `_bytes` bytes.
+All times are simulated. The same scenario, seed, engine and version give the same bytes in every file but
+`manifest.json`.
+
+Counts of sessions, updates, messages and latencies cover the run proper, from 0 to the horizon. What becomes of the
+cards is judged after the epilogue, in which each card that missed its update gets further connections over an
+undisturbed line.
+
+*Intended* latency runs from the card holder's arrival, so that waiting for the reader counts; *service* latency runs
+from the card's insertion. An update runs from the first sending of its random numbers (Rk) to the server's commit in
+both measures.
+
+This page is generated: `KEYSTORM_BLESS=1 cargo test -p keystorm-reports` writes it anew.
+";
+
+/// Every file of a run directory with the meaning of its columns, Markdown.
+pub fn columns_markdown() -> String {
+    let tables = [
+        summary_table().markdown(),
+        phases_table().markdown(),
+        timeline_table().markdown(),
+        failures_table().markdown(),
+        faults_table().markdown(),
+        cards_table(1).markdown(),
+    ];
+    format!("{INTRODUCTION}\n{}\n{}", tables.join("\n"), other_files())
+}
+
+fn other_files() -> String {
+    format!(
+        "## latency/*.hgrm
+
+One file per phase and measure, `<phase>_<measure>.hgrm`: the percentile distribution as HdrHistogram's
+HistogramLogProcessor prints it, values in ms. The HdrHistogram plotter reads it.
+
+## {HLOG_FILE}
+
+HdrHistogram's interval log, V2, compressed: one line per timeline bucket and phase in which something ended, tagged
+`auth`, `update` or `session`, intended measure. `StartTime` is simulated time from 0. The interval's maximum is in
+ms; the histograms hold microseconds, so give HistogramLogProcessor `-outputValueUnitRatio 1000`.
+
+## {MANIFEST_FILE}
+
+The resolved scenario, the command that reproduces the run, and where it was made: commit, machine, wall time, peak
+memory, events per second of wall time. The only file that differs between two runs of one seed. Its field `keystorm`
+marks the directory as one that keystorm may replace.
+"
+    )
+}

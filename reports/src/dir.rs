@@ -1,0 +1,244 @@
+//! A run directory, whole or not there: written beside its final name and renamed when all is in it.
+//!
+//! What stands in the way is judged before the run (so that hours are not simulated for nothing) and again at the
+//! end. Only a run directory that keystorm wrote, or an empty one, is ever replaced.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+use std::process;
+
+use crate::manifest::{RUN_KIND, kind_of};
+
+/// A buffered file of a run directory.
+pub type RunFile = BufWriter<File>;
+
+/// Why a run directory cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum DirError {
+    /// Something that must not be replaced has the name. A matter of usage: exit code 2.
+    #[error("{} is in the way: {what}; name another directory with --out, or move it away", path.display())]
+    InTheWay {
+        /// What is in the way.
+        path: PathBuf,
+        /// What it is.
+        what: String,
+    },
+    /// The file system refused. Exit code 1.
+    #[error("cannot {doing} {}: {source}; {}", path.display(), remedy(source))]
+    Io {
+        /// The attempt.
+        doing: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// The refusal.
+        source: io::Error,
+    },
+    /// The new directory could not take its place, nor the old one go back to it. Exit code 1.
+    #[error("cannot put {} in place: {source}; what was there before is now {}: rename it back", path.display(), old.display())]
+    Displaced {
+        /// The place.
+        path: PathBuf,
+        /// Where the former directory is.
+        old: PathBuf,
+        /// The refusal.
+        source: io::Error,
+    },
+}
+
+impl DirError {
+    /// The exit code of a program that ends with this error.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            DirError::InTheWay { .. } => 2,
+            DirError::Io { .. } | DirError::Displaced { .. } => 1,
+        }
+    }
+
+    fn io<'p>(doing: &'static str, path: &'p Path) -> impl FnOnce(io::Error) -> DirError + use<'p> {
+        move |source| DirError::Io { doing, path: path.to_owned(), source }
+    }
+
+    fn in_the_way(path: &Path, what: impl Into<String>) -> DirError {
+        DirError::InTheWay { path: path.to_owned(), what: what.into() }
+    }
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "free some space, or use another disk with --out"
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "name a directory that you may write with --out"
+        }
+        _ => "check the disk, or name another directory with --out",
+    }
+}
+
+/// A run directory in the making. Dropped before [`RunDir::commit`], it leaves nothing behind.
+#[derive(Debug)]
+pub struct RunDir {
+    place: PathBuf,
+    temporary: PathBuf,
+    /// Parents that did not exist before, innermost first.
+    made_parents: Vec<PathBuf>,
+    committed: bool,
+}
+
+impl RunDir {
+    /// Makes sure that a run directory can be put at `path`: nothing is in the way that must stay, the parents
+    /// exist (they are created) and can be written.
+    pub fn prepare(path: &Path) -> Result<RunDir, DirError> {
+        let place = resolve(path)?;
+        check_replaceable(&place)?;
+        let parent = parent_of(&place);
+        let missing: Vec<PathBuf> = parent
+            .ancestors()
+            .take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists())
+            .map(Path::to_owned)
+            .collect();
+        let lowest = missing.last().map_or(parent, |dir| parent_of(dir));
+        if lowest.exists() && !lowest.is_dir() {
+            return Err(DirError::in_the_way(lowest, "a directory is needed, but this is a file"));
+        }
+        let mut run_dir =
+            RunDir { place, temporary: PathBuf::new(), made_parents: missing, committed: false };
+        let parent = parent_of(&run_dir.place).to_owned();
+        fs::create_dir_all(&parent).map_err(DirError::io("create the directory", &parent))?;
+        run_dir.temporary = create_beside(&run_dir.place)?;
+        Ok(run_dir)
+    }
+
+    /// Where the directory will be.
+    pub fn place(&self) -> &Path {
+        &self.place
+    }
+
+    /// Writes one file; `name` may hold folders (`latency/auth_intended.hgrm`). The file is flushed and synced,
+    /// so that a full disk is an error here and now.
+    pub fn file(
+        &self,
+        name: &str,
+        fill: impl FnOnce(&mut RunFile) -> io::Result<()>,
+    ) -> Result<(), DirError> {
+        let path = self.temporary.join(name);
+        let write = || {
+            fs::create_dir_all(parent_of(&path))?;
+            let mut file = BufWriter::new(File::create_new(&path)?);
+            fill(&mut file)?;
+            file.flush()?;
+            file.get_ref().sync_all()
+        };
+        write().map_err(DirError::io("write", &self.place.join(name)))
+    }
+
+    /// Puts the directory in its place and returns that. What it replaces is moved aside first and removed last,
+    /// so that at every moment a whole directory exists under one of the two names.
+    pub fn commit(mut self) -> Result<PathBuf, DirError> {
+        check_replaceable(&self.place)?;
+        let old = if self.place.exists() { Some(self.move_aside()?) } else { None };
+        if let Err(source) = fs::rename(&self.temporary, &self.place) {
+            return Err(match old {
+                Some(old) if fs::rename(&old, &self.place).is_err() => {
+                    DirError::Displaced { path: self.place.clone(), old, source }
+                }
+                _ => DirError::io("put the finished run at", &self.place)(source),
+            });
+        }
+        self.committed = true;
+        if let Some(old) = old {
+            fs::remove_dir_all(&old).map_err(DirError::io("remove the replaced run", &old))?;
+        }
+        Ok(self.place.clone())
+    }
+
+    fn move_aside(&self) -> Result<PathBuf, DirError> {
+        let aside = beside(&self.place, "old").find(|path| !path.exists()).expect("the names are endless");
+        fs::rename(&self.place, &aside).map_err(DirError::io("move aside", &self.place))?;
+        Ok(aside)
+    }
+}
+
+impl Drop for RunDir {
+    /// Best effort: there is nobody left to tell.
+    fn drop(&mut self) {
+        if self.committed {
+            return;
+        }
+        if !self.temporary.as_os_str().is_empty() {
+            let _ = fs::remove_dir_all(&self.temporary);
+        }
+        for parent in &self.made_parents {
+            // Refused where somebody else has put something in it, as it should be.
+            let _ = fs::remove_dir(parent);
+        }
+    }
+}
+
+/// The place that `path` means: a symbolic link stands for what it leads to.
+fn resolve(path: &Path) -> Result<PathBuf, DirError> {
+    if path.file_name().is_none() {
+        return Err(DirError::in_the_way(path, "a run needs a directory with a name of its own"));
+    }
+    if path.is_symlink() {
+        return path
+            .canonicalize()
+            .map_err(|_| DirError::in_the_way(path, "a symbolic link that leads nowhere"));
+    }
+    Ok(path.to_owned())
+}
+
+/// The directory that holds `path`, the current one included.
+fn parent_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Refuses whatever stands at `place`, except a run that keystorm wrote or an empty directory.
+fn check_replaceable(place: &Path) -> Result<(), DirError> {
+    let mut entries = match fs::read_dir(place) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        // A file further up is found when the parents are made.
+        Err(_) if fs::symlink_metadata(place).is_err() => return Ok(()),
+        Err(_) if !place.is_dir() => {
+            return Err(DirError::in_the_way(place, "a file that keystorm did not write"));
+        }
+        Err(error) => return Err(DirError::io("read", place)(error)),
+    };
+    match kind_of(place) {
+        Some(kind) if kind == RUN_KIND => Ok(()),
+        Some(kind) => {
+            let what = format!("a keystorm directory of the kind {kind:?}, which a run does not replace");
+            Err(DirError::in_the_way(place, what))
+        }
+        None if entries.next().is_none() => Ok(()),
+        None => Err(DirError::in_the_way(place, "a directory that is not a run of keystorm")),
+    }
+}
+
+/// Names beside `place` that say what they are and whose: `.<name>.<what>-<pid>`, then with a number, since a
+/// killed process of the same number may have left its own.
+fn beside(place: &Path, what: &'static str) -> impl Iterator<Item = PathBuf> {
+    let name = place.file_name().expect("a place has a name").to_string_lossy().into_owned();
+    let parent = parent_of(place).to_owned();
+    let pid = process::id();
+    (1u32..).map(move |n| {
+        let number = if n == 1 { String::new() } else { format!("-{n}") };
+        parent.join(format!(".{name}.{what}-{pid}{number}"))
+    })
+}
+
+fn create_beside(place: &Path) -> Result<PathBuf, DirError> {
+    for path in beside(place, "tmp") {
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(DirError::io("create the directory", &path)(error)),
+        }
+    }
+    unreachable!("the names are endless")
+}

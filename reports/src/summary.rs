@@ -1,0 +1,150 @@
+//! `summary.csv`: the one row that says how a run went. The order of its columns is fixed; new ones go to the end.
+
+use crate::latency::Figure;
+use crate::results::{Phase, Results};
+use crate::table::{Cell, Column, Table};
+
+/// The table of `summary.csv`, whose only row is the run.
+pub fn summary_table() -> Table<Results> {
+    let mut columns = run_columns();
+    columns.extend(session_columns());
+    columns.extend(line_columns());
+    columns.extend(server_columns());
+    for phase in Phase::ALL {
+        columns.extend(Figure::SUMMARY.map(|figure| latency_column(phase, figure)));
+    }
+    columns.push(Column::new(
+        "trace_digest",
+        "128-bit hash over every delivered message and card command, 32 hex digits. \
+         Equal for equal scenario, seed, engine and version.",
+        |run: &Results| Cell::text(format!("{:032x}", run.trace_digest)),
+    ));
+    columns.extend(appended_columns());
+    Table::new("summary.csv", "One row: the run. `run --format json` prints the same names.", columns)
+}
+
+fn text(name: &'static str, doc: &'static str, words: fn(&Results) -> &str) -> Column<Results> {
+    Column::new(name, doc, move |run| Cell::text(words(run)))
+}
+
+macro_rules! count {
+    ($name:ident, $doc:literal) => {
+        Column::int(stringify!($name), $doc, |run: &Results| run.counts.$name)
+    };
+}
+
+fn run_columns() -> Vec<Column<Results>> {
+    vec![
+        text("scenario", "The scenario's name.", |r| &r.run.scenario),
+        text(
+            "scenario_sha256",
+            "SHA-256 of the resolved scenario (presets and overrides applied), hex.",
+            |r| &r.run.scenario_sha256,
+        ),
+        Column::int("seed", "The seed.", |r: &Results| r.run.seed),
+        text("engine", "`turmoil` or `events`.", |r| r.run.engine),
+        text("version", "Version of keystorm.", |r| r.run.version),
+        text("suite", "Cipher suite of the cards.", |r| r.run.suite),
+        text("embodiment", "How keys are renewed.", |r| &r.run.embodiment),
+        text("recovery", "What becomes of an interrupted renewal.", |r| r.run.recovery),
+        Column::int("cards", "Cards in the fleet.", |r: &Results| r.run.cards),
+        Column::int("clients", "Client machines, each with one card reader.", |r: &Results| r.run.clients),
+        Column::int("sites", "Sites over which the clients are spread.", |r: &Results| r.run.sites),
+        Column::new("horizon_s", "Length of the run proper, simulated seconds.", |r: &Results| {
+            Cell::seconds(r.run.horizon_ns)
+        }),
+    ]
+}
+
+fn session_columns() -> Vec<Column<Results>> {
+    vec![
+        count!(
+            sessions_started,
+            "Card holders that arrived. The sum of the three next: completed, failed, in flight."
+        ),
+        count!(sessions_completed, "Sessions whose data answers all arrived."),
+        count!(sessions_failed, "Sessions ended by an NG, a give-up, a pulled card or a crash."),
+        count!(sessions_in_flight, "Sessions unfinished at the horizon, queueing holders included."),
+        count!(auth_ok, "Mutual authentications: the server accepted message 10."),
+        count!(
+            auth_failed,
+            "Authentications refused (NG) by either side. Silence counts as a failed session only."
+        ),
+        count!(
+            updates_started,
+            "Update attempts: the server sent Rk for the first time in a connection. \
+             The sum of the three next: committed, interrupted, in flight."
+        ),
+        count!(
+            updates_committed,
+            "Update attempts that the server committed, even if the client never learnt it."
+        ),
+        count!(updates_interrupted, "Update attempts whose connection ended before the commit."),
+        count!(updates_in_flight, "Update attempts open at the horizon."),
+        count!(
+            updates_recovered,
+            "(card, depth, period) interrupted at least once and committed later, the epilogue included."
+        ),
+        count!(cards_stranded, "Cards for which no pair that the policy would choose authenticates."),
+        count!(cards_torn, "Cards with an unreadable key."),
+        count!(cards_blocked, "Cards with no tries left on a key that they need."),
+        count!(cards_reissued, "Cards that went back to the issuer."),
+    ]
+}
+
+fn line_columns() -> Vec<Column<Results>> {
+    vec![
+        count!(
+            messages_sent,
+            "Datagrams handed to the line, retransmissions included. \
+             Sent + duplicated = delivered + lost + in flight."
+        ),
+        count!(messages_duplicated, "Extra copies that the line made."),
+        count!(messages_delivered, "Datagrams that arrived."),
+        count!(messages_lost, "Datagrams that the line, an outage or a full queue swallowed."),
+        count!(messages_in_flight, "Datagrams on the line at the horizon."),
+        count!(retransmissions, "Datagrams that a client sent again."),
+        count!(line_bytes, "Bytes handed to the lines, lower layers' headers included."),
+        count!(apdus, "Commands that a card received whole."),
+        count!(nvm_writes, "Atomic writes to the cards' non-volatile memory."),
+    ]
+}
+
+fn server_columns() -> Vec<Column<Results>> {
+    vec![
+        Column::new(
+            "server_cpu_utilization",
+            "Busy CPU time divided by CPUs times horizon, 0 to 1.",
+            |r: &Results| {
+                Cell::ratio(r.server.busy_ns, u128::from(r.server.cores) * u128::from(r.run.horizon_ns))
+            },
+        ),
+        Column::int("server_queue_max", "Longest queue at the server, datagrams.", |r: &Results| {
+            r.server.queue_max
+        }),
+        Figure::P99.column("server_wait_ms_p99".into(), "the wait in the server's queue", |r: &Results| {
+            Some(&r.server.wait_us)
+        }),
+    ]
+}
+
+fn latency_column(phase: Phase, figure: Figure) -> Column<Results> {
+    figure.column(
+        format!("{}_ms_{}", phase.name(), figure.name()),
+        &format!("the {} latency, intended measure", phase.name()),
+        move |run: &Results| Some(&run.phases[phase as usize].intended_us),
+    )
+}
+
+/// Columns newer than the fixed order.
+fn appended_columns() -> Vec<Column<Results>> {
+    vec![
+        count!(cards_unharmed, "Cards that were never interrupted and hold the server's keys."),
+        count!(cards_healed, "Cards that were interrupted and hold the server's keys again."),
+        count!(rejects, "Datagrams and card commands refused as malformed, unknown or out of order."),
+        count!(
+            late_deliveries,
+            "Datagrams that a tick of the turmoil engine delivered after their due time."
+        ),
+    ]
+}
