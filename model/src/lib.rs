@@ -1,8 +1,30 @@
-//! keystorm-model
+//! The network of JP H11-122238 as pure state machines: IC cards with a ladder of numbered authentication keys,
+//! the clients that they are inserted in, and the server that issues them and renews their keys.
+//!
+//! Nothing here knows a clock, a socket, a file or a thread. A machine takes one input at a time that it is told,
+//! and appends its effects to an [`outbox::Outbox`]; whoever drives it moves the bytes and the time.
+//!
+//! | To read about | open |
+//! |---|---|
+//! | the keys, and which may renew which | [`rings`] |
+//! | what the protocol needs of a cipher | [`suite`] |
+//! | the card: commands, security state, memory | [`card`], [`apdu`] |
+//! | what crosses the line | [`message`], [`secure`] |
+//! | the client, and its retransmissions | [`client`] |
+//! | the server, its directory and its recovery policies | [`server`] |
+//! | where random numbers come from | [`draw`] |
+
+pub mod apdu;
 pub mod card;
+pub mod client;
+pub mod draw;
 pub mod ids;
+pub mod message;
+pub mod outbox;
 pub mod ratio;
+pub mod reject;
 pub mod rings;
+pub mod secure;
 pub mod server;
 pub mod suite;
 pub mod time;

@@ -1,36 +1,460 @@
-//! The server (stub, being written).
-/// How a renewal is done.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Embodiment {
-    /// Fig. 6: Kai[m] and Kae[n] together; the new keys pass through the client.
-    One,
+//! The server: issues challenges, checks cards, decides what to renew, and keeps the client directory.
+//!
+//! What survives a crash is the [`Directory`]; everything else here is volatile. The server acts once on each
+//! request: a repeat is answered from the connection's last answer, an older one not at all. Once a card has
+//! proved itself in a connection, all connections of that card with lower numbers are dead.
+
+mod connections;
+pub mod directory;
+pub mod policy;
+
+pub use directory::{Directory, MemoryDirectory};
+pub use policy::{Assignment, Due, Embodiment, Period, Recovery, Renewal};
+
+use connections::{Connection, Connections, Opening, Phase};
+
+use crate::draw::{Purpose, Seed, owner};
+use crate::ids::{CardId, ConnectionNo, Depth, KeyNo};
+use crate::message::{self, HEADER, Header, Message, Orders};
+use crate::outbox::{Outbox, Slice};
+use crate::reject::Reject;
+use crate::rings::{KeyRef, Pair, Ring, RingShape};
+use crate::secure::{Channel, Direction, TAG};
+use crate::suite::SuiteId;
+use crate::time::{SimTime, Span};
+
+/// How the server works.
+#[derive(Clone, Debug)]
+pub struct ServerRules {
+    /// The cipher suite of the cards.
+    pub suite: SuiteId,
+    /// How many keys each card has.
+    pub shape: RingShape,
+    /// How a renewal is done.
+    pub embodiment: Embodiment,
+    /// What becomes of an interrupted renewal.
+    pub recovery: Recovery,
+    /// The renewal period of each depth, from depth 0 on; fewer than there are depths.
+    pub periods: Vec<Span>,
+    /// Plain bytes of each answer to session data.
+    pub response_bytes: u16,
+    /// A connection is forgotten after this long without a request.
+    pub idle: Span,
 }
-impl Embodiment {
-    /// Every embodiment.
-    pub const ALL: [Embodiment; 1] = [Embodiment::One];
-    /// The name in scenarios and reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Embodiment::One => "1",
+
+/// What the server did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ServerEffect {
+    /// Send a datagram to where the request came from.
+    Answer {
+        /// The datagram.
+        datagram: Slice,
+        /// The request's sequence number.
+        sequence: u16,
+        /// Whether it had been sent before.
+        repeat: bool,
+    },
+    /// A card's proof was wrong.
+    CardRefused(CardId),
+    /// The card accepted the server, and so mutual authentication holds.
+    Authenticated(CardId),
+    /// Rk was sent for the first time; [`ServerEffect::Offered`] follows for each key.
+    UpdateStarted {
+        /// The card.
+        card: CardId,
+        /// The connection.
+        connection: ConnectionNo,
+        /// The depth that is renewed.
+        depth: Depth,
+    },
+    /// What the server expects a key of the update that has just started to become.
+    Offered {
+        /// The key.
+        key: KeyRef,
+        /// Its new value on the server.
+        value: Slice,
+    },
+    /// The new keys are in the directory.
+    Committed {
+        /// The card.
+        card: CardId,
+        /// The connection.
+        connection: ConnectionNo,
+        /// The depth that was renewed.
+        depth: Depth,
+    },
+    /// A connection ended between the first sending of Rk and the commit.
+    Interrupted {
+        /// The card.
+        card: CardId,
+        /// The connection.
+        connection: ConnectionNo,
+        /// The depth that was to be renewed.
+        depth: Depth,
+    },
+    /// Ro was sent for the first time in this connection.
+    SessionOpened {
+        /// The card.
+        card: CardId,
+        /// The random that the session key comes from.
+        ro: Slice,
+    },
+    /// A datagram was refused.
+    Rejected(Reject),
+}
+
+/// How often a step used each part of the server that takes time.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct ServerWork {
+    /// `prove`, `check` and `derive`.
+    pub ciphers: u32,
+    /// Messages sealed or opened.
+    pub aeads: u32,
+    /// Durable changes of the directory.
+    pub commits: u32,
+}
+
+/// First word of Rs among a connection's draws.
+const RS: u64 = 0;
+/// First word of Ro.
+const RO: u64 = 8;
+/// First word of the first Rk; each further one is 8 words on.
+const RK: u64 = 16;
+
+/// The machine.
+pub struct Server<D> {
+    rules: ServerRules,
+    seed: Seed,
+    directory: D,
+    connections: Connections,
+    work: ServerWork,
+    plain: Vec<u8>,
+}
+
+impl<D: Directory> Server<D> {
+    /// A server over `directory`, which holds `cards` cards. Its randoms come from `seed`.
+    pub fn new(rules: ServerRules, seed: Seed, directory: D, cards: usize) -> Self {
+        let connections = Connections::new(cards, rules.idle);
+        let work = ServerWork::default();
+        Server { rules, seed, directory, connections, work, plain: Vec::new() }
+    }
+
+    /// The client directory.
+    pub fn directory(&self) -> &D {
+        &self.directory
+    }
+
+    /// How the server works.
+    pub fn rules(&self) -> &ServerRules {
+        &self.rules
+    }
+
+    /// What the card's next connection would be assigned at `now`. Changes nothing.
+    pub fn next_assignment(&self, card: CardId, now: SimTime) -> Assignment {
+        let ServerRules { shape, recovery, ref periods, .. } = self.rules;
+        policy::assign(shape, recovery, periods, now, |depth| self.directory.renewal(card, depth))
+    }
+
+    /// The updates that are open, with their connections.
+    pub fn open_updates(&self) -> impl Iterator<Item = (CardId, ConnectionNo)> + '_ {
+        let offered = |connection: &&Connection| connection.phase == Phase::Offered;
+        self.connections.iter().filter(offered).map(|connection| (connection.card, connection.no))
+    }
+
+    /// Handles one datagram at `now`. Effects are appended to `out` in order. Returns what the work consisted of.
+    pub fn step(&mut self, now: SimTime, datagram: &[u8], out: &mut Outbox<ServerEffect>) -> ServerWork {
+        self.work = ServerWork::default();
+        self.connections.expire(now, |connection| note_interruption(connection, out));
+        match message::decode(datagram) {
+            Ok((header, message)) if self.directory.contains(header.card) => {
+                self.handle(now, header, message, &datagram[..HEADER], out);
+            }
+            Ok(_) => out.effects.push(ServerEffect::Rejected(Reject::UnknownCard)),
+            Err(error) => out.effects.push(ServerEffect::Rejected(error.into())),
+        }
+        self.work
+    }
+
+    fn handle(
+        &mut self,
+        now: SimTime,
+        header: Header,
+        message: Message<'_>,
+        head: &[u8],
+        out: &mut Outbox<ServerEffect>,
+    ) {
+        let place = self.connections.find(header.card, header.connection);
+        match (message, place) {
+            (Message::Hello, None) if header.sequence == 0 => self.open(now, header, out),
+            (Message::Hello, None) => out.effects.push(ServerEffect::Rejected(Reject::OutOfOrder)),
+            (Message::Bye, Some(place)) => {
+                self.connections.close(place, |connection| note_interruption(connection, out));
+            }
+            (Message::Bye, None) => {}
+            (
+                Message::Challenge { .. }
+                | Message::Verdict(_)
+                | Message::ServerProof(_)
+                | Message::UpdateRandoms { .. }
+                | Message::SessionSeed { .. }
+                | Message::Done { .. }
+                | Message::DataAnswer(_)
+                | Message::Stale,
+                _,
+            ) => out.effects.push(ServerEffect::Rejected(Reject::OutOfOrder)),
+            (_, None) => answer_stale(header, out),
+            (message, Some(place)) => {
+                let connection = self.connections.at(place);
+                if header.sequence == connection.sequence {
+                    let datagram = out.put(|bytes| bytes.extend_from_slice(&connection.answer));
+                    let sequence = header.sequence;
+                    out.effects.push(ServerEffect::Answer { datagram, sequence, repeat: true });
+                    self.connections.touch(place, now);
+                } else if header.sequence == connection.sequence.wrapping_add(1) {
+                    self.connections.touch(place, now);
+                    self.act(place, header, message, head, out);
+                } else if header.sequence > connection.sequence {
+                    out.effects.push(ServerEffect::Rejected(Reject::OutOfOrder));
+                } // an older request came late: its answer is no longer wanted
+            }
         }
     }
-}
-/// What becomes of an interrupted renewal.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Recovery {
-    /// The period's only chance is spent when the server draws its first Rs for the card.
-    FirstContact,
-    /// A renewal stays due until the server has committed it.
-    UntilCommitted,
-}
-impl Recovery {
-    /// Every policy.
-    pub const ALL: [Recovery; 2] = [Recovery::FirstContact, Recovery::UntilCommitted];
-    /// The name in scenarios and reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Recovery::FirstContact => "first-contact",
-            Recovery::UntilCommitted => "until-committed",
+
+    /// Draws Rs and names the pair (Fig. 4, 2).
+    fn open(&mut self, now: SimTime, header: Header, out: &mut Outbox<ServerEffect>) {
+        let card = header.card;
+        let assignment = self.next_assignment(card, now);
+        if let (Recovery::FirstContact, Some(Due { depth, period })) = (self.rules.recovery, assignment.renew)
+        {
+            self.directory.spend(card, depth, period);
+            self.work.commits += 1;
         }
+        let no = self.connections.next_no(card);
+        let draws = self.seed.open(Purpose::Server, owner(card, no.0 as u32));
+        let opening = Opening { id: header.connection, no, card, assignment, draws };
+        let place = self.connections.open(now, opening);
+        let mut rs = [0; 32];
+        let rs = &mut rs[..self.rules.suite.sizes().challenge];
+        let connection = self.connections.at(place);
+        connection.draws.bytes(RS, rs);
+        let update = assignment.renew.is_some();
+        answer(connection, header, Message::Challenge { update, pair: assignment.pair, rs }, out);
+    }
+
+    /// Acts on the next request of a connection.
+    fn act(
+        &mut self,
+        place: usize,
+        header: Header,
+        message: Message<'_>,
+        head: &[u8],
+        out: &mut Outbox<ServerEffect>,
+    ) {
+        match (self.connections.at(place).phase, message) {
+            (Phase::Challenged, Message::CardProof(proof)) => self.card_proof(place, header, proof, out),
+            (Phase::Proved, Message::ServerChallenge(ra))
+                if ra.len() == self.rules.suite.sizes().challenge =>
+            {
+                self.server_challenge(place, header, ra, out);
+            }
+            (Phase::Answered, Message::ServerVerdict(true)) => {
+                let connection = self.connections.at(place);
+                out.effects.push(ServerEffect::Authenticated(connection.card));
+                match connection.assignment.renew {
+                    Some(due) => self.offer(place, header, due, out),
+                    None => self.open_session(place, header, out),
+                }
+            }
+            (Phase::Offered, Message::UpdateVerdict(true)) => self.commit(place, header, out),
+            (Phase::Answered, Message::ServerVerdict(false))
+            | (Phase::Offered, Message::UpdateVerdict(false)) => {
+                let connection = self.connections.at(place);
+                note_interruption(connection, out);
+                connection.phase = Phase::Closed;
+                answer(connection, header, Message::Done { again: false }, out);
+            }
+            (Phase::Open, Message::Data(sealed)) => self.data(place, header, head, sealed, out),
+            _ => out.effects.push(ServerEffect::Rejected(Reject::OutOfOrder)),
+        }
+    }
+
+    fn key(&self, card: CardId, ring: Ring, no: KeyNo) -> &[u8] {
+        let slot = self.rules.shape.slot(KeyRef { ring, no });
+        self.directory.key(card, slot.expect("the server names existing keys only"))
+    }
+
+    /// Checks Cai under Kse[m] (Fig. 4, 4).
+    fn card_proof(&mut self, place: usize, header: Header, proof: &[u8], out: &mut Outbox<ServerEffect>) {
+        let suite = self.rules.suite;
+        let mut rs = [0; 32];
+        let rs = &mut rs[..suite.sizes().challenge];
+        let connection = self.connections.at(place);
+        connection.draws.bytes(RS, rs);
+        let (card, no, pair) = (connection.card, connection.no, connection.assignment.pair);
+        let proved = suite.check(self.key(card, Ring::Internal, pair.internal), rs, proof);
+        self.work.ciphers += 1;
+        if proved {
+            self.connections.close_below(card, no, |connection| note_interruption(connection, out));
+        } else {
+            out.effects.push(ServerEffect::CardRefused(card));
+        }
+        let connection = self.connections.at(place);
+        connection.phase = if proved { Phase::Proved } else { Phase::Closed };
+        answer(connection, header, Message::Verdict(proved), out);
+    }
+
+    /// Answers Ra under Ksi[n] (Fig. 4, 8).
+    fn server_challenge(&mut self, place: usize, header: Header, ra: &[u8], out: &mut Outbox<ServerEffect>) {
+        let connection = self.connections.at(place);
+        let (card, external) = (connection.card, connection.assignment.pair.external);
+        let mut proof = std::mem::take(&mut self.plain);
+        proof.clear();
+        self.rules.suite.prove(self.key(card, Ring::External, external), ra, &mut proof);
+        self.work.ciphers += 1;
+        let connection = self.connections.at(place);
+        connection.phase = Phase::Answered;
+        answer(connection, header, Message::ServerProof(&proof), out);
+        self.plain = proof;
+    }
+
+    /// Sends Rk1 and Rk2 and computes the new keys, without storing them yet (Fig. 6, 11).
+    fn offer(&mut self, place: usize, header: Header, due: Due, out: &mut Outbox<ServerEffect>) {
+        let suite = self.rules.suite;
+        let connection = self.connections.at(place);
+        let (card, no, upper) = (connection.card, connection.no, connection.assignment.pair.internal);
+        let mut offered = std::mem::take(&mut connection.offered);
+        let mut entries = std::mem::take(&mut self.plain);
+        entries.clear();
+        out.effects.push(ServerEffect::UpdateStarted { card, connection: no, depth: due.depth });
+        for (index, key) in (0..).zip(self.renewed_keys(due.depth)) {
+            let mut random = [0; 32];
+            let random = &mut random[..suite.sizes().renewal_random];
+            self.connections.at(place).draws.bytes(RK + 8 * index, random);
+            Orders::push(&mut entries, key, random);
+            let start = offered.len();
+            suite.derive(self.key(card, Ring::Internal, upper), random, &mut offered);
+            self.work.ciphers += 1;
+            let value = out.put(|bytes| bytes.extend_from_slice(&offered[start..]));
+            out.effects.push(ServerEffect::Offered { key, value });
+        }
+        let orders = Orders::kept(suite.sizes().renewal_random, &entries);
+        let connection = self.connections.at(place);
+        connection.offered = offered;
+        connection.phase = Phase::Offered;
+        answer(connection, header, Message::UpdateRandoms { upper, orders }, out);
+        self.plain = entries;
+    }
+
+    /// The keys that a renewal of `depth` replaces, in the order of the embodiment.
+    fn renewed_keys(&self, depth: Depth) -> impl Iterator<Item = KeyRef> + use<D> {
+        let Pair { internal, external } = self.rules.shape.pair(depth).expect("a due depth exists");
+        match self.rules.embodiment {
+            Embodiment::One => {
+                [KeyRef { ring: Ring::Internal, no: internal }, KeyRef { ring: Ring::External, no: external }]
+                    .into_iter()
+            }
+        }
+    }
+
+    /// Stores the new keys (Fig. 6, 14) and goes on to the session, or to the next renewal.
+    fn commit(&mut self, place: usize, header: Header, out: &mut Outbox<ServerEffect>) {
+        let connection = self.connections.at(place);
+        let (card, no) = (connection.card, connection.no);
+        let due = connection.assignment.renew.expect("an offer has been made");
+        let offered = std::mem::take(&mut connection.offered);
+        let mut slots = [0; 2];
+        for (slot, key) in slots.iter_mut().zip(self.renewed_keys(due.depth)) {
+            *slot = self.rules.shape.slot(key).expect("a renewed key exists");
+        }
+        self.directory.commit(card, &slots, &offered, due.depth, due.period);
+        self.work.commits += 1;
+        out.effects.push(ServerEffect::Committed { card, connection: no, depth: due.depth });
+        self.connections.at(place).offered = offered;
+        let opened = self.connections.at(place).opened;
+        let more_is_due = self.next_assignment(card, opened).renew.is_some();
+        if more_is_due {
+            let connection = self.connections.at(place);
+            connection.phase = Phase::Closed;
+            answer(connection, header, Message::Done { again: true }, out);
+        } else {
+            self.open_session(place, header, out);
+        }
+    }
+
+    /// Draws Ro and computes the session key under the working key Kse[M] (Fig. 5).
+    fn open_session(&mut self, place: usize, header: Header, out: &mut Outbox<ServerEffect>) {
+        let suite = self.rules.suite;
+        let mut ro = [0; 32];
+        let ro = &mut ro[..suite.sizes().challenge];
+        let connection = self.connections.at(place);
+        connection.draws.bytes(RO, ro);
+        let card = connection.card;
+        let internal = KeyNo(self.rules.shape.internal());
+        let mut session_key = std::mem::take(&mut self.plain);
+        session_key.clear();
+        suite.prove(self.key(card, Ring::Internal, internal), ro, &mut session_key);
+        self.work.ciphers += 1;
+        let value = out.put(|bytes| bytes.extend_from_slice(ro));
+        out.effects.push(ServerEffect::SessionOpened { card, ro: value });
+        let connection = self.connections.at(place);
+        connection.channel = Some(Channel::new(&session_key));
+        connection.phase = Phase::Open;
+        answer(connection, header, Message::SessionSeed { internal, ro }, out);
+        self.plain = session_key;
+    }
+
+    /// Opens one request of the session and seals its answer.
+    fn data(
+        &mut self,
+        place: usize,
+        header: Header,
+        head: &[u8],
+        sealed: &[u8],
+        out: &mut Outbox<ServerEffect>,
+    ) {
+        self.plain.clear();
+        self.work.aeads += 1;
+        let connection = self.connections.at(place);
+        let channel = connection.channel.as_ref().expect("an open session has a channel");
+        let counter = connection.exchanges;
+        if !channel.open(Direction::Up, counter, head, sealed, &mut self.plain) {
+            return out.effects.push(ServerEffect::Rejected(Reject::BadSeal));
+        }
+        let plain = usize::from(self.rules.response_bytes);
+        let reply = &mut connection.answer;
+        reply.clear();
+        message::start_data(header, true, plain + TAG, reply);
+        let start = reply.len();
+        reply.resize(start + plain, counter as u8);
+        channel.seal(Direction::Down, counter, reply, HEADER, start);
+        self.work.aeads += 1;
+        connection.exchanges += 1;
+        send_answer(connection, header, out);
+    }
+}
+
+/// Encodes the answer to the request in `header`, keeps it for repeats, and sends it.
+fn answer(connection: &mut Connection, header: Header, message: Message<'_>, out: &mut Outbox<ServerEffect>) {
+    connection.answer.clear();
+    message::encode(header, message, &mut connection.answer);
+    send_answer(connection, header, out);
+}
+
+fn send_answer(connection: &mut Connection, header: Header, out: &mut Outbox<ServerEffect>) {
+    connection.sequence = header.sequence;
+    let datagram = out.put(|bytes| bytes.extend_from_slice(&connection.answer));
+    out.effects.push(ServerEffect::Answer { datagram, sequence: header.sequence, repeat: false });
+}
+
+fn answer_stale(header: Header, out: &mut Outbox<ServerEffect>) {
+    let datagram = out.put(|bytes| message::encode(header, Message::Stale, bytes));
+    out.effects.push(ServerEffect::Answer { datagram, sequence: header.sequence, repeat: false });
+}
+
+/// Reports an update that ends with its connection.
+fn note_interruption(connection: &Connection, out: &mut Outbox<ServerEffect>) {
+    if let (Phase::Offered, Some(due)) = (connection.phase, connection.assignment.renew) {
+        let Connection { card, no, .. } = *connection;
+        out.effects.push(ServerEffect::Interrupted { card, connection: no, depth: due.depth });
     }
 }

@@ -1,0 +1,602 @@
+//! The client: one reader and one connection at a time, between a card and the server.
+//!
+//! It relays challenges and proofs, stores the new keys of an update on the card, and exchanges encrypted data.
+//! It sends one request at a time and repeats it with exponential backoff until the answer comes or its tries
+//! are used up. A repeated or late answer is harmless: it never makes the client send a card command twice.
+
+use crate::apdu::{self, StatusWord};
+use crate::ids::{CardId, ConnectionId, KeyNo};
+use crate::message::{self, HEADER, Header, Message, Orders};
+use crate::outbox::{Outbox, Slice};
+use crate::reject::Reject;
+use crate::rings::Pair;
+use crate::secure::{Channel, Direction, TAG};
+use crate::suite::SuiteId;
+use crate::time::{SimTime, Span};
+
+/// Retransmission of an unanswered request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Retry {
+    /// Wait before the first retransmission.
+    pub first: Span,
+    /// Each further wait is this many times longer.
+    pub factor: u32,
+    /// How often a request is sent in all before the client gives up.
+    pub tries: u8,
+}
+
+impl Retry {
+    /// How long a client waits for one answer in all.
+    pub fn patience(&self) -> Span {
+        let mut wait = self.first;
+        let mut total = Span::ZERO;
+        for _ in 0..self.tries {
+            total += wait;
+            wait = wait * u64::from(self.factor);
+        }
+        total
+    }
+}
+
+/// What all clients have in common.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientRules {
+    /// The cipher suite of the cards.
+    pub suite: SuiteId,
+    /// Retransmission.
+    pub retry: Retry,
+    /// Encrypted request/answer pairs per session.
+    pub exchanges: u16,
+    /// Plain bytes of each request.
+    pub request_bytes: u16,
+}
+
+/// What can happen to a client.
+#[derive(Clone, Copy, Debug)]
+pub enum ClientInput<'a> {
+    /// A datagram arrived.
+    Datagram(&'a [u8]),
+    /// The card answered the last command.
+    CardAnswer(&'a [u8]),
+    /// The card is no longer in the reader.
+    CardGone,
+    /// Time has passed; the deadline may have come.
+    Wake,
+}
+
+/// What a client wants done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ClientEffect {
+    /// Send a datagram to the server.
+    Send {
+        /// The datagram.
+        datagram: Slice,
+        /// The request's sequence number.
+        sequence: u16,
+        /// How often this request was sent before.
+        copy: u8,
+    },
+    /// Give the card a command.
+    Command(Slice),
+    /// The server named the pair to use, and whether it is going to renew keys.
+    Challenged {
+        /// Whether keys are going to be renewed.
+        update: bool,
+    },
+    /// Message 10 with OK has been sent for the first time: mutual authentication holds for the client.
+    Authenticated,
+    /// The card refused the server's proof.
+    ServerRefused,
+    /// The connection is over for the client.
+    Ended(Ending),
+    /// A datagram was refused.
+    Rejected(Reject),
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ending {
+    /// Every data answer arrived.
+    Completed,
+    /// Something was renewed and more is due: connect again.
+    Again,
+    /// It failed.
+    Failed {
+        /// Where.
+        step: Step,
+        /// Why.
+        cause: Cause,
+    },
+}
+
+/// Why a connection failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cause {
+    /// No answer after the last try.
+    GaveUp,
+    /// The server did not accept the card's proof.
+    ServerSaidNo,
+    /// The card refused a command.
+    CardSaidNo(StatusWord),
+    /// The card was pulled out.
+    CardPulled,
+    /// The server no longer knows the connection.
+    Stale,
+}
+
+impl Cause {
+    /// The name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Cause::GaveUp => "gave up",
+            Cause::ServerSaidNo => "server said no",
+            Cause::CardSaidNo(_) => "card said no",
+            Cause::CardPulled => "card pulled",
+            Cause::Stale => "stale",
+        }
+    }
+}
+
+/// Where a connection stands: the request that awaits its answer, or the command that the card is at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// Hello awaits Challenge.
+    Hello,
+    /// INTERNAL AUTHENTICATE with Rs.
+    ProveCard,
+    /// CardProof awaits Verdict.
+    CardProof,
+    /// GET CHALLENGE.
+    GetChallenge,
+    /// ServerChallenge awaits ServerProof.
+    ServerChallenge,
+    /// EXTERNAL AUTHENTICATE.
+    CheckServer,
+    /// ServerVerdict awaits what comes next.
+    ServerVerdict,
+    /// INTERNAL AUTHENTICATE with Rk.
+    ObtainKey,
+    /// STORE KEY.
+    StoreKey,
+    /// UpdateVerdict awaits what comes next.
+    UpdateVerdict,
+    /// INTERNAL AUTHENTICATE with Ro.
+    SessionKey,
+    /// Data awaits its answer.
+    Data,
+}
+
+impl Step {
+    /// The name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Step::Hello => "Hello",
+            Step::ProveCard => "INTERNAL AUTHENTICATE Rs",
+            Step::CardProof => "CardProof",
+            Step::GetChallenge => "GET CHALLENGE",
+            Step::ServerChallenge => "ServerChallenge",
+            Step::CheckServer => "EXTERNAL AUTHENTICATE",
+            Step::ServerVerdict => "ServerVerdict",
+            Step::ObtainKey => "INTERNAL AUTHENTICATE Rk",
+            Step::StoreKey => "STORE KEY",
+            Step::UpdateVerdict => "UpdateVerdict",
+            Step::SessionKey => "INTERNAL AUTHENTICATE Ro",
+            Step::Data => "Data",
+        }
+    }
+
+    /// The part of a session that the step belongs to, as reports name it.
+    pub const fn phase(self) -> &'static str {
+        match self {
+            Step::Hello => "connect",
+            Step::ProveCard
+            | Step::CardProof
+            | Step::GetChallenge
+            | Step::ServerChallenge
+            | Step::CheckServer
+            | Step::ServerVerdict => "auth",
+            Step::ObtainKey | Step::StoreKey | Step::UpdateVerdict => "update",
+            Step::SessionKey | Step::Data => "session",
+        }
+    }
+}
+
+/// How many card commands a connection takes that goes well: `renewed` keys in embodiment 1.
+pub const fn commands_in_connection(renewed: u32) -> u32 {
+    4 + 2 * renewed
+}
+
+enum Phase {
+    Idle,
+    /// A request has been sent.
+    Waiting {
+        step: Step,
+        copies: u8,
+        interval: Span,
+        deadline: SimTime,
+        /// The failure to end with once a "no" of the client's has been heard.
+        failure: Option<Cause>,
+    },
+    /// The card has been given a command.
+    AtCard(Step),
+}
+
+/// The machine.
+pub struct Client {
+    phase: Phase,
+    card: CardId,
+    connection: ConnectionId,
+    sequence: u16,
+    /// The last request, kept for retransmission.
+    request: Vec<u8>,
+    pair: Pair,
+    upper: KeyNo,
+    /// The orders of an update as they were received, and how many have been carried out.
+    orders: Vec<u8>,
+    order_random: usize,
+    orders_done: usize,
+    channel: Option<Channel>,
+    exchange: u16,
+    plain: Vec<u8>,
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Client {
+            phase: Phase::Idle,
+            card: CardId(0),
+            connection: ConnectionId(0),
+            sequence: 0,
+            request: Vec::new(),
+            pair: Pair { internal: KeyNo(0), external: KeyNo(0) },
+            upper: KeyNo(0),
+            orders: Vec::new(),
+            order_random: 0,
+            orders_done: 0,
+            channel: None,
+            exchange: 0,
+            plain: Vec::new(),
+        }
+    }
+}
+
+impl Client {
+    /// Starts a connection for the card in the reader, which has just been reset.
+    pub fn connect(
+        &mut self,
+        rules: &ClientRules,
+        now: SimTime,
+        card: CardId,
+        connection: ConnectionId,
+        out: &mut Outbox<ClientEffect>,
+    ) {
+        self.card = card;
+        self.connection = connection;
+        self.sequence = 0;
+        self.channel = None;
+        self.exchange = 0;
+        self.request(rules, now, Step::Hello, Message::Hello, None, out);
+    }
+
+    /// Applies one input at `now`. Effects are appended to `out` in order; drain it before the next step.
+    pub fn step(
+        &mut self,
+        rules: &ClientRules,
+        now: SimTime,
+        input: ClientInput<'_>,
+        out: &mut Outbox<ClientEffect>,
+    ) {
+        match (&self.phase, input) {
+            (Phase::Idle, _) => {}
+            (_, ClientInput::CardGone) => self.fail(self.at(), Cause::CardPulled, out),
+            (Phase::Waiting { .. }, ClientInput::Datagram(datagram)) => {
+                self.receive(rules, now, datagram, out);
+            }
+            (Phase::Waiting { .. }, ClientInput::Wake) => self.wake(rules, now, out),
+            (&Phase::AtCard(step), ClientInput::CardAnswer(answer)) => {
+                self.card_answered(rules, now, step, answer, out);
+            }
+            (Phase::Waiting { .. }, ClientInput::CardAnswer(_))
+            | (Phase::AtCard(_), ClientInput::Datagram(_) | ClientInput::Wake) => {}
+        }
+    }
+
+    /// When the client wants to be woken at the latest; `None`: it waits for the card or does nothing.
+    pub fn deadline(&self) -> Option<SimTime> {
+        match self.phase {
+            Phase::Waiting { deadline, .. } => Some(deadline),
+            Phase::Idle | Phase::AtCard(_) => None,
+        }
+    }
+
+    /// The connection that is in progress.
+    pub fn connection(&self) -> Option<ConnectionId> {
+        match self.phase {
+            Phase::Idle => None,
+            Phase::Waiting { .. } | Phase::AtCard(_) => Some(self.connection),
+        }
+    }
+
+    /// Forgets the connection without a word, as when the machine stops.
+    pub fn abort(&mut self) {
+        self.phase = Phase::Idle;
+    }
+
+    fn at(&self) -> Step {
+        match self.phase {
+            Phase::Waiting { step, .. } | Phase::AtCard(step) => step,
+            Phase::Idle => Step::Hello,
+        }
+    }
+
+    fn header(&self) -> Header {
+        Header { card: self.card, connection: self.connection, sequence: self.sequence }
+    }
+
+    /// Sends a request and waits for its answer.
+    fn request(
+        &mut self,
+        rules: &ClientRules,
+        now: SimTime,
+        step: Step,
+        message: Message<'_>,
+        failure: Option<Cause>,
+        out: &mut Outbox<ClientEffect>,
+    ) {
+        self.request.clear();
+        message::encode(self.header(), message, &mut self.request);
+        self.sent(rules, now, step, failure, out);
+    }
+
+    /// Sends what lies in `self.request` for the first time.
+    fn sent(
+        &mut self,
+        rules: &ClientRules,
+        now: SimTime,
+        step: Step,
+        failure: Option<Cause>,
+        out: &mut Outbox<ClientEffect>,
+    ) {
+        let interval = rules.retry.first;
+        self.phase = Phase::Waiting { step, copies: 1, interval, deadline: now + interval, failure };
+        let datagram = out.put(|bytes| bytes.extend_from_slice(&self.request));
+        out.effects.push(ClientEffect::Send { datagram, sequence: self.sequence, copy: 0 });
+    }
+
+    /// Sends the next request of the connection.
+    fn next_request(
+        &mut self,
+        rules: &ClientRules,
+        now: SimTime,
+        step: Step,
+        message: Message<'_>,
+        out: &mut Outbox<ClientEffect>,
+    ) {
+        self.sequence += 1;
+        self.request(rules, now, step, message, None, out);
+    }
+
+    /// Tells the server about a refusal of the card's, and ends with `cause` once that has been heard.
+    fn report_no(
+        &mut self,
+        rules: &ClientRules,
+        now: SimTime,
+        step: Step,
+        message: Message<'_>,
+        cause: Cause,
+        out: &mut Outbox<ClientEffect>,
+    ) {
+        self.sequence += 1;
+        self.request(rules, now, step, message, Some(cause), out);
+    }
+
+    fn wake(&mut self, rules: &ClientRules, now: SimTime, out: &mut Outbox<ClientEffect>) {
+        let Phase::Waiting { step, copies, interval, deadline, failure } = &mut self.phase else { return };
+        if now < *deadline {
+            return;
+        }
+        if *copies >= rules.retry.tries {
+            let (step, cause) = (*step, failure.unwrap_or(Cause::GaveUp));
+            return self.fail(step, cause, out);
+        }
+        let copy = *copies;
+        *copies += 1;
+        *interval = *interval * u64::from(rules.retry.factor);
+        *deadline = now + *interval;
+        let datagram = out.put(|bytes| bytes.extend_from_slice(&self.request));
+        out.effects.push(ClientEffect::Send { datagram, sequence: self.sequence, copy });
+    }
+
+    fn receive(
+        &mut self,
+        rules: &ClientRules,
+        now: SimTime,
+        datagram: &[u8],
+        out: &mut Outbox<ClientEffect>,
+    ) {
+        let Phase::Waiting { step, failure, .. } = self.phase else { return };
+        let (header, message) = match message::decode(datagram) {
+            Ok(decoded) => decoded,
+            Err(error) => return out.effects.push(ClientEffect::Rejected(error.into())),
+        };
+        if header != self.header() {
+            return; // an answer that came late, or twice
+        }
+        let sizes = rules.suite.sizes();
+        match (step, message) {
+            (step, Message::Stale) => self.end(Ending::Failed { step, cause: Cause::Stale }, out),
+            (step, Message::Done { again: false }) if failure.is_some() => {
+                let cause = failure.expect("the guard has seen it");
+                self.end(Ending::Failed { step, cause }, out);
+            }
+            (Step::Hello, Message::Challenge { update, pair, rs }) if rs.len() == sizes.challenge => {
+                self.pair = pair;
+                out.effects.push(ClientEffect::Challenged { update });
+                self.command(
+                    Step::ProveCard,
+                    |bytes| apdu::internal_authenticate(pair.internal, rs, bytes),
+                    out,
+                );
+            }
+            (Step::CardProof, Message::Verdict(true)) => {
+                self.command(Step::GetChallenge, |bytes| apdu::get_challenge(sizes.challenge, bytes), out);
+            }
+            (step @ Step::CardProof, Message::Verdict(false)) => {
+                self.end(Ending::Failed { step, cause: Cause::ServerSaidNo }, out);
+            }
+            (Step::ServerChallenge, Message::ServerProof(csi)) if csi.len() == sizes.proof => {
+                let external = self.pair.external;
+                self.command(
+                    Step::CheckServer,
+                    |bytes| apdu::external_authenticate(external, csi, bytes),
+                    out,
+                );
+            }
+            (Step::ServerVerdict, Message::UpdateRandoms { upper, orders })
+                if failure.is_none() && orders.raw().0 == sizes.renewal_random =>
+            {
+                let (random, entries) = orders.raw();
+                self.upper = upper;
+                self.orders.clear();
+                self.orders.extend_from_slice(entries);
+                self.order_random = random;
+                self.orders_done = 0;
+                self.obtain_key(out);
+            }
+            (Step::ServerVerdict | Step::UpdateVerdict, Message::SessionSeed { internal, ro })
+                if failure.is_none() && ro.len() == sizes.challenge =>
+            {
+                self.command(Step::SessionKey, |bytes| apdu::internal_authenticate(internal, ro, bytes), out);
+            }
+            (Step::ServerVerdict | Step::UpdateVerdict, Message::Done { again: true }) => {
+                self.bye(out);
+                self.end(Ending::Again, out);
+            }
+            (Step::Data, Message::DataAnswer(sealed)) => {
+                self.data_answered(rules, now, &datagram[..HEADER], sealed, out);
+            }
+            _ => out.effects.push(ClientEffect::Rejected(Reject::OutOfOrder)),
+        }
+    }
+
+    fn data_answered(
+        &mut self,
+        rules: &ClientRules,
+        now: SimTime,
+        header: &[u8],
+        sealed: &[u8],
+        out: &mut Outbox<ClientEffect>,
+    ) {
+        let channel = self.channel.as_ref().expect("data is awaited in an open session only");
+        self.plain.clear();
+        if !channel.open(Direction::Down, self.exchange.into(), header, sealed, &mut self.plain) {
+            return out.effects.push(ClientEffect::Rejected(Reject::BadSeal));
+        }
+        self.exchange += 1;
+        self.exchange_data(rules, now, out);
+    }
+
+    /// Sends the next request of the session, or ends it after the last.
+    fn exchange_data(&mut self, rules: &ClientRules, now: SimTime, out: &mut Outbox<ClientEffect>) {
+        if self.exchange == rules.exchanges {
+            self.bye(out);
+            return self.end(Ending::Completed, out);
+        }
+        self.sequence += 1;
+        let header = self.header();
+        let plain = usize::from(rules.request_bytes);
+        self.request.clear();
+        message::start_data(header, false, plain + TAG, &mut self.request);
+        let start = self.request.len();
+        self.request.resize(start + plain, self.exchange as u8);
+        let channel = self.channel.as_ref().expect("a session has been opened");
+        channel.seal(Direction::Up, self.exchange.into(), &mut self.request, HEADER, start);
+        self.sent(rules, now, Step::Data, None, out);
+    }
+
+    fn command(&mut self, step: Step, write: impl FnOnce(&mut Vec<u8>), out: &mut Outbox<ClientEffect>) {
+        self.phase = Phase::AtCard(step);
+        let command = out.put(write);
+        out.effects.push(ClientEffect::Command(command));
+    }
+
+    /// Lets the card compute the next new key.
+    fn obtain_key(&mut self, out: &mut Outbox<ClientEffect>) {
+        let orders = std::mem::take(&mut self.orders);
+        let order = Orders::kept(self.order_random, &orders).at(self.orders_done);
+        let random = order.expect("another order is left").random;
+        let upper = self.upper;
+        self.command(Step::ObtainKey, |bytes| apdu::internal_authenticate(upper, random, bytes), out);
+        self.orders = orders;
+    }
+
+    fn card_answered(
+        &mut self,
+        rules: &ClientRules,
+        now: SimTime,
+        step: Step,
+        answer: &[u8],
+        out: &mut Outbox<ClientEffect>,
+    ) {
+        let Some((data, status)) = apdu::split_answer(answer) else {
+            return out.effects.push(ClientEffect::Rejected(Reject::Malformed));
+        };
+        let refusal = (status != StatusWord::OK).then_some(Cause::CardSaidNo(status));
+        match (step, refusal) {
+            (Step::ProveCard, None) => {
+                self.next_request(rules, now, Step::CardProof, Message::CardProof(data), out);
+            }
+            (Step::GetChallenge, None) => {
+                self.next_request(rules, now, Step::ServerChallenge, Message::ServerChallenge(data), out);
+            }
+            (Step::CheckServer, None) => {
+                out.effects.push(ClientEffect::Authenticated);
+                self.next_request(rules, now, Step::ServerVerdict, Message::ServerVerdict(true), out);
+            }
+            (Step::CheckServer, Some(cause)) => {
+                out.effects.push(ClientEffect::ServerRefused);
+                self.report_no(rules, now, Step::ServerVerdict, Message::ServerVerdict(false), cause, out);
+            }
+            (Step::ObtainKey, None) => {
+                let order = Orders::kept(self.order_random, &self.orders).at(self.orders_done);
+                let key = order.expect("the order is being carried out").key;
+                self.command(Step::StoreKey, |bytes| apdu::store_key(key, data, bytes), out);
+            }
+            (Step::StoreKey, None) => {
+                self.orders_done += 1;
+                if self.orders_done < Orders::kept(self.order_random, &self.orders).len() {
+                    self.obtain_key(out);
+                } else {
+                    self.next_request(rules, now, Step::UpdateVerdict, Message::UpdateVerdict(true), out);
+                }
+            }
+            (Step::ObtainKey | Step::StoreKey, Some(cause)) => {
+                self.report_no(rules, now, Step::UpdateVerdict, Message::UpdateVerdict(false), cause, out);
+            }
+            (Step::SessionKey, None) => {
+                self.channel = Some(Channel::new(data));
+                self.exchange_data(rules, now, out);
+            }
+            (step, Some(cause)) => self.fail(step, cause, out),
+            (step, None) => unreachable!("{} is no card command", step.name()),
+        }
+    }
+
+    /// Ends the connection with a failure that the server does not know of yet.
+    fn fail(&mut self, step: Step, cause: Cause, out: &mut Outbox<ClientEffect>) {
+        self.bye(out);
+        self.end(Ending::Failed { step, cause }, out);
+    }
+
+    fn bye(&mut self, out: &mut Outbox<ClientEffect>) {
+        self.sequence += 1;
+        let header = self.header();
+        let datagram = out.put(|bytes| message::encode(header, Message::Bye, bytes));
+        out.effects.push(ClientEffect::Send { datagram, sequence: self.sequence, copy: 0 });
+    }
+
+    fn end(&mut self, ending: Ending, out: &mut Outbox<ClientEffect>) {
+        self.phase = Phase::Idle;
+        out.effects.push(ClientEffect::Ended(ending));
+    }
+}

@@ -1,0 +1,454 @@
+//! What client and server say to each other: one request and one answer per round trip, each one datagram.
+//!
+//! A datagram is a header of 16 bytes and a body. All numbers are big-endian, variable parts carry their length.
+//!
+//! ```text
+//! offset  0        1      2..6   6..14           14..16
+//!         version  kind   card   connection id   sequence number
+//! ```
+//!
+//! The sequence number counts the requests of a connection from 0; an answer carries its request's.
+
+use crate::ids::{CardId, ConnectionId, KeyNo};
+use crate::rings::{KeyRef, Pair, Ring};
+
+/// Version of the format; the first byte of each datagram.
+pub const VERSION: u8 = 1;
+/// Length of the header, bytes.
+pub const HEADER: usize = 16;
+
+/// The part that all messages share.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Header {
+    /// The card that the connection is for.
+    pub card: CardId,
+    /// The connection, as the client numbered it.
+    pub connection: ConnectionId,
+    /// The request's number within the connection.
+    pub sequence: u16,
+}
+
+/// A message's body, borrowed from its datagram.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Message<'a> {
+    /// Request: connect (Fig. 4, 1).
+    Hello,
+    /// Request: Cai, the card's proof (Fig. 4, 4).
+    CardProof(&'a [u8]),
+    /// Request: Ra, the card's challenge (Fig. 4, 7).
+    ServerChallenge(&'a [u8]),
+    /// Request: whether the card accepted the server (Fig. 4, 10).
+    ServerVerdict(bool),
+    /// Request: whether the card stored every new key (Fig. 6, 14).
+    UpdateVerdict(bool),
+    /// Request: sealed session data.
+    Data(&'a [u8]),
+    /// Notice: the client leaves. It has no answer.
+    Bye,
+    /// Answer to `Hello`: Rs, and the pair to use (Fig. 4, 2; [0050] in an update).
+    Challenge {
+        /// Whether the server is going to renew keys in this connection.
+        update: bool,
+        /// The key numbers m and n.
+        pair: Pair,
+        /// The challenge for the card.
+        rs: &'a [u8],
+    },
+    /// Answer to `CardProof` (Fig. 4, 5).
+    Verdict(bool),
+    /// Answer to `ServerChallenge`: Csi, the server's proof (Fig. 4, 8).
+    ServerProof(&'a [u8]),
+    /// Answer to `ServerVerdict`: what to renew, with which randoms (Fig. 6, 11).
+    UpdateRandoms {
+        /// Number u of the upper internal key that all are derived with.
+        upper: KeyNo,
+        /// The keys to renew, in this order.
+        orders: Orders<'a>,
+    },
+    /// Answer to `ServerVerdict` or `UpdateVerdict`: Ro and the internal key to use (Fig. 5).
+    SessionSeed {
+        /// Number of the working internal key.
+        internal: KeyNo,
+        /// The random that the session key comes from.
+        ro: &'a [u8],
+    },
+    /// Answer to `ServerVerdict` or `UpdateVerdict`: nothing more to do in this connection.
+    Done {
+        /// Whether the client should connect again for what is still due.
+        again: bool,
+    },
+    /// Answer to `Data`: sealed session data.
+    DataAnswer(&'a [u8]),
+    /// Answer to anything that belongs to no living connection.
+    Stale,
+}
+
+/// Keys to renew, each with its random Rk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Orders<'a> {
+    random: usize,
+    entries: &'a [u8],
+}
+
+/// One key to renew.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Order<'a> {
+    /// The key.
+    pub key: KeyRef,
+    /// Its random Rk.
+    pub random: &'a [u8],
+}
+
+impl<'a> Orders<'a> {
+    /// Views entries of `random` + 2 bytes each; `None` if they do not fill `entries` exactly.
+    fn new(random: usize, entries: &'a [u8]) -> Option<Self> {
+        let orders = Orders { random, entries };
+        let whole = entries.len().is_multiple_of(random + 2);
+        let known = entries.chunks(random + 2).all(|entry| ring(entry[0]).is_some());
+        (whole && known && !entries.is_empty()).then_some(orders)
+    }
+
+    /// How many keys.
+    pub const fn len(&self) -> usize {
+        self.entries.len() / (self.random + 2)
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The `index`-th order.
+    pub fn at(&self, index: usize) -> Option<Order<'a>> {
+        let entry = self.entries.chunks(self.random + 2).nth(index)?;
+        let key = KeyRef { ring: ring(entry[0])?, no: KeyNo(entry[1]) };
+        Some(Order { key, random: &entry[2..] })
+    }
+
+    /// The entries as they were received, to be kept and viewed again with [`Orders::kept`].
+    pub fn raw(&self) -> (usize, &'a [u8]) {
+        (self.random, self.entries)
+    }
+
+    /// Views entries that [`Orders::raw`] gave.
+    pub fn kept(random: usize, entries: &'a [u8]) -> Self {
+        Orders { random, entries }
+    }
+
+    /// Appends one entry in the form that this type views.
+    pub fn push(entries: &mut Vec<u8>, key: KeyRef, random: &[u8]) {
+        entries.push(key.ring as u8);
+        entries.push(key.no.0);
+        entries.extend_from_slice(random);
+    }
+}
+
+fn ring(byte: u8) -> Option<Ring> {
+    [Ring::Internal, Ring::External].into_iter().find(|&ring| ring as u8 == byte)
+}
+
+/// Why bytes are not a message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WireError {
+    /// Shorter than its header or its own lengths say.
+    Truncated,
+    /// Bytes after the end.
+    Trailing,
+    /// Another version of the format.
+    Version,
+    /// No such kind of message.
+    Kind,
+    /// A field has a value that it cannot have.
+    Value,
+}
+
+const HELLO: u8 = 0x01;
+const CARD_PROOF: u8 = 0x02;
+const SERVER_CHALLENGE: u8 = 0x03;
+const SERVER_VERDICT: u8 = 0x04;
+const UPDATE_VERDICT: u8 = 0x05;
+const DATA: u8 = 0x06;
+const BYE: u8 = 0x07;
+const CHALLENGE: u8 = 0x81;
+const VERDICT: u8 = 0x82;
+const SERVER_PROOF: u8 = 0x83;
+const UPDATE_RANDOMS: u8 = 0x84;
+const SESSION_SEED: u8 = 0x85;
+const DONE: u8 = 0x86;
+const DATA_ANSWER: u8 = 0x87;
+const STALE: u8 = 0x88;
+
+/// Appends a header for a message of `kind`.
+fn put_header(header: Header, kind: u8, out: &mut Vec<u8>) {
+    out.push(VERSION);
+    out.push(kind);
+    out.extend_from_slice(&header.card.0.to_be_bytes());
+    out.extend_from_slice(&header.connection.0.to_be_bytes());
+    out.extend_from_slice(&header.sequence.to_be_bytes());
+}
+
+fn put_field(field: &[u8], out: &mut Vec<u8>) {
+    let length = u16::try_from(field.len()).expect("fields are far below 64 KiB");
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(field);
+}
+
+/// Appends the datagram of `message`. Session data is written by [`start_data`] instead.
+pub fn encode(header: Header, message: Message<'_>, out: &mut Vec<u8>) {
+    put_header(header, message.kind(), out);
+    match message {
+        Message::Hello | Message::Bye | Message::Stale => {}
+        Message::CardProof(field)
+        | Message::ServerChallenge(field)
+        | Message::ServerProof(field)
+        | Message::Data(field)
+        | Message::DataAnswer(field) => put_field(field, out),
+        Message::ServerVerdict(flag)
+        | Message::UpdateVerdict(flag)
+        | Message::Verdict(flag)
+        | Message::Done { again: flag } => out.push(u8::from(flag)),
+        Message::Challenge { update, pair, rs } => {
+            out.extend_from_slice(&[u8::from(update), pair.internal.0, pair.external.0]);
+            put_field(rs, out);
+        }
+        Message::UpdateRandoms { upper, orders } => {
+            out.push(upper.0);
+            let random = u16::try_from(orders.random).expect("randoms are far below 64 KiB");
+            out.extend_from_slice(&random.to_be_bytes());
+            put_field(orders.entries, out);
+        }
+        Message::SessionSeed { internal, ro } => {
+            out.push(internal.0);
+            put_field(ro, out);
+        }
+    }
+}
+
+/// Starts a `Data` or `DataAnswer` datagram whose body will be `sealed` bytes long: appends its header and
+/// the length. The caller appends the plain data and seals it in place; the header is what it authenticates.
+pub fn start_data(header: Header, answer: bool, sealed: usize, out: &mut Vec<u8>) {
+    put_header(header, if answer { DATA_ANSWER } else { DATA }, out);
+    let length = u16::try_from(sealed).expect("scenario bounds keep session data below 64 KiB");
+    out.extend_from_slice(&length.to_be_bytes());
+}
+
+/// Reads a datagram.
+pub fn decode(datagram: &[u8]) -> Result<(Header, Message<'_>), WireError> {
+    let mut reader = Reader { rest: datagram };
+    if reader.byte()? != VERSION {
+        return Err(WireError::Version);
+    }
+    let kind = reader.byte()?;
+    let header = Header {
+        card: CardId(u32::from_be_bytes(reader.array()?)),
+        connection: ConnectionId(u64::from_be_bytes(reader.array()?)),
+        sequence: u16::from_be_bytes(reader.array()?),
+    };
+    let message = match kind {
+        HELLO => Message::Hello,
+        CARD_PROOF => Message::CardProof(reader.field()?),
+        SERVER_CHALLENGE => Message::ServerChallenge(reader.field()?),
+        SERVER_VERDICT => Message::ServerVerdict(reader.flag()?),
+        UPDATE_VERDICT => Message::UpdateVerdict(reader.flag()?),
+        DATA => Message::Data(reader.field()?),
+        BYE => Message::Bye,
+        CHALLENGE => Message::Challenge {
+            update: reader.flag()?,
+            pair: Pair { internal: KeyNo(reader.byte()?), external: KeyNo(reader.byte()?) },
+            rs: reader.field()?,
+        },
+        VERDICT => Message::Verdict(reader.flag()?),
+        SERVER_PROOF => Message::ServerProof(reader.field()?),
+        UPDATE_RANDOMS => {
+            let upper = KeyNo(reader.byte()?);
+            let random = u16::from_be_bytes(reader.array()?);
+            let orders = Orders::new(random.into(), reader.field()?).ok_or(WireError::Value)?;
+            Message::UpdateRandoms { upper, orders }
+        }
+        SESSION_SEED => Message::SessionSeed { internal: KeyNo(reader.byte()?), ro: reader.field()? },
+        DONE => Message::Done { again: reader.flag()? },
+        DATA_ANSWER => Message::DataAnswer(reader.field()?),
+        STALE => Message::Stale,
+        _ => return Err(WireError::Kind),
+    };
+    if !reader.rest.is_empty() {
+        return Err(WireError::Trailing);
+    }
+    Ok((header, message))
+}
+
+impl Message<'_> {
+    const fn kind(&self) -> u8 {
+        match self {
+            Message::Hello => HELLO,
+            Message::CardProof(_) => CARD_PROOF,
+            Message::ServerChallenge(_) => SERVER_CHALLENGE,
+            Message::ServerVerdict(_) => SERVER_VERDICT,
+            Message::UpdateVerdict(_) => UPDATE_VERDICT,
+            Message::Data(_) => DATA,
+            Message::Bye => BYE,
+            Message::Challenge { .. } => CHALLENGE,
+            Message::Verdict(_) => VERDICT,
+            Message::ServerProof(_) => SERVER_PROOF,
+            Message::UpdateRandoms { .. } => UPDATE_RANDOMS,
+            Message::SessionSeed { .. } => SESSION_SEED,
+            Message::Done { .. } => DONE,
+            Message::DataAnswer(_) => DATA_ANSWER,
+            Message::Stale => STALE,
+        }
+    }
+
+    /// The message's name in reports.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Message::Hello => "Hello",
+            Message::CardProof(_) => "CardProof",
+            Message::ServerChallenge(_) => "ServerChallenge",
+            Message::ServerVerdict(_) => "ServerVerdict",
+            Message::UpdateVerdict(_) => "UpdateVerdict",
+            Message::Data(_) => "Data",
+            Message::Bye => "Bye",
+            Message::Challenge { .. } => "Challenge",
+            Message::Verdict(_) => "Verdict",
+            Message::ServerProof(_) => "ServerProof",
+            Message::UpdateRandoms { .. } => "UpdateRandoms",
+            Message::SessionSeed { .. } => "SessionSeed",
+            Message::Done { .. } => "Done",
+            Message::DataAnswer(_) => "DataAnswer",
+            Message::Stale => "Stale",
+        }
+    }
+}
+
+struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, count: usize) -> Result<&'a [u8], WireError> {
+        let (head, rest) = self.rest.split_at_checked(count).ok_or(WireError::Truncated)?;
+        self.rest = rest;
+        Ok(head)
+    }
+
+    fn array<const L: usize>(&mut self) -> Result<[u8; L], WireError> {
+        Ok(self.take(L)?.try_into().expect("as many bytes as were taken"))
+    }
+
+    fn byte(&mut self) -> Result<u8, WireError> {
+        Ok(self.array::<1>()?[0])
+    }
+
+    fn flag(&mut self) -> Result<bool, WireError> {
+        match self.byte()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(WireError::Value),
+        }
+    }
+
+    fn field(&mut self) -> Result<&'a [u8], WireError> {
+        let length = u16::from_be_bytes(self.array()?);
+        self.take(length.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const HEAD: Header =
+        Header { card: CardId(0x0102_0304), connection: ConnectionId(0x0a0b_0c0d_0e0f_1011), sequence: 7 };
+
+    fn entries() -> Vec<u8> {
+        let mut entries = Vec::new();
+        Orders::push(&mut entries, KeyRef { ring: Ring::Internal, no: KeyNo(3) }, &[1; 16]);
+        Orders::push(&mut entries, KeyRef { ring: Ring::External, no: KeyNo(4) }, &[2; 16]);
+        entries
+    }
+
+    fn every_message(entries: &[u8]) -> Vec<Message<'_>> {
+        let pair = Pair { internal: KeyNo(2), external: KeyNo(3) };
+        vec![
+            Message::Hello,
+            Message::CardProof(&[5; 16]),
+            Message::ServerChallenge(&[6; 16]),
+            Message::ServerVerdict(true),
+            Message::UpdateVerdict(false),
+            Message::Data(&[7; 80]),
+            Message::Bye,
+            Message::Challenge { update: true, pair, rs: &[8; 16] },
+            Message::Verdict(true),
+            Message::ServerProof(&[9; 16]),
+            Message::UpdateRandoms { upper: KeyNo(2), orders: Orders::new(16, entries).unwrap() },
+            Message::SessionSeed { internal: KeyNo(3), ro: &[10; 16] },
+            Message::Done { again: true },
+            Message::DataAnswer(&[11; 272]),
+            Message::Stale,
+        ]
+    }
+
+    #[test]
+    fn every_message_survives_the_line() {
+        for message in every_message(&entries()) {
+            let mut datagram = Vec::new();
+            encode(HEAD, message, &mut datagram);
+            assert_eq!(decode(&datagram), Ok((HEAD, message)), "{}", message.name());
+        }
+    }
+
+    #[test]
+    fn a_cut_or_lengthened_message_is_refused() {
+        for message in every_message(&entries()) {
+            let mut datagram = Vec::new();
+            encode(HEAD, message, &mut datagram);
+            for end in 0..datagram.len() {
+                assert!(decode(&datagram[..end]).is_err(), "{} cut to {end}", message.name());
+            }
+            datagram.push(0);
+            assert_eq!(decode(&datagram), Err(WireError::Trailing), "{}", message.name());
+        }
+    }
+
+    #[test]
+    fn orders_come_back_in_their_order() {
+        let entries = entries();
+        let orders = Orders::new(16, &entries).unwrap();
+        assert_eq!(orders.len(), 2);
+        assert_eq!(orders.at(0).unwrap().key, KeyRef { ring: Ring::Internal, no: KeyNo(3) });
+        assert_eq!(orders.at(1).unwrap().random, &[2; 16]);
+        assert_eq!(orders.at(2), None);
+    }
+
+    #[test]
+    fn impossible_values_are_refused() {
+        let mut datagram = Vec::new();
+        encode(HEAD, Message::Verdict(true), &mut datagram);
+        *datagram.last_mut().unwrap() = 2;
+        assert_eq!(decode(&datagram), Err(WireError::Value));
+        datagram[0] = 9;
+        assert_eq!(decode(&datagram), Err(WireError::Version));
+        datagram[0] = VERSION;
+        datagram[1] = 0x7f;
+        assert_eq!(decode(&datagram), Err(WireError::Kind));
+        assert_eq!(Orders::new(16, &[9; 18]), None, "no such ring");
+        assert_eq!(Orders::new(16, &[0; 17]), None, "not whole");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_decoder_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..200), kind: u8) {
+            let _ = decode(&bytes);
+            if bytes.len() > 1 {
+                bytes[0] = VERSION;
+                bytes[1] = kind;
+                if let Ok((_, Message::UpdateRandoms { orders, .. })) = decode(&bytes) {
+                    for i in 0..=orders.len() {
+                        prop_assert_eq!(orders.at(i).is_some(), i < orders.len());
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! The server's volatile side: the connections that are alive, by card. A restart forgets all of it.
+
+use std::collections::VecDeque;
+
+use crate::draw::Draws;
+use crate::ids::{CardId, ConnectionId, ConnectionNo};
+use crate::secure::Channel;
+use crate::server::policy::Assignment;
+use crate::time::{SimTime, Span};
+
+/// How far a connection has come: which answer was sent last.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Phase {
+    /// Challenge: a CardProof is awaited.
+    Challenged,
+    /// Verdict OK: a ServerChallenge is awaited.
+    Proved,
+    /// ServerProof: a ServerVerdict is awaited.
+    Answered,
+    /// UpdateRandoms: an UpdateVerdict is awaited, nothing is committed yet.
+    Offered,
+    /// SessionSeed: data is awaited.
+    Open,
+    /// Nothing but repeats is answered.
+    Closed,
+}
+
+/// One connection of one card.
+pub(super) struct Connection {
+    pub(super) id: ConnectionId,
+    pub(super) no: ConnectionNo,
+    pub(super) card: CardId,
+    /// Number of the last request that was acted on.
+    pub(super) sequence: u16,
+    pub(super) phase: Phase,
+    pub(super) assignment: Assignment,
+    /// When the assignment was made.
+    pub(super) opened: SimTime,
+    /// Rs, Ro and Rk, at fixed places.
+    pub(super) draws: Draws,
+    /// New keys that wait for the card's OK, in the order of the embodiment.
+    pub(super) offered: Vec<u8>,
+    pub(super) channel: Option<Channel>,
+    pub(super) exchanges: u64,
+    /// The last answer, for repeats of its request.
+    pub(super) answer: Vec<u8>,
+    last_active: SimTime,
+    older: Link,
+    /// Counts the connections ever opened; 0 once it is forgotten.
+    serial: u64,
+}
+
+/// A place in the slab, or none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Link(u32);
+
+impl Link {
+    const NONE: Link = Link(u32::MAX);
+}
+
+/// What a new connection starts with.
+pub(super) struct Opening {
+    pub(super) id: ConnectionId,
+    pub(super) no: ConnectionNo,
+    pub(super) card: CardId,
+    pub(super) assignment: Assignment,
+    pub(super) draws: Draws,
+}
+
+/// The live connections: a slab, and for each card the newest of its connections.
+pub(super) struct Connections {
+    slab: Vec<Connection>,
+    free: Vec<u32>,
+    newest: Vec<Link>,
+    /// How many connections of each card have been numbered.
+    numbered: Vec<u32>,
+    /// Connections in the order in which they were opened or last looked at, for expiry.
+    by_age: VecDeque<(SimTime, u32, u64)>,
+    opened: u64,
+    idle: Span,
+}
+
+impl Connections {
+    /// Room for the connections of `cards` cards, each of which is forgotten after `idle` without a request.
+    pub(super) fn new(cards: usize, idle: Span) -> Self {
+        Connections {
+            slab: Vec::new(),
+            free: Vec::new(),
+            newest: vec![Link::NONE; cards],
+            numbered: vec![0; cards],
+            by_age: VecDeque::new(),
+            opened: 0,
+            idle,
+        }
+    }
+
+    /// The number of the card's next connection.
+    pub(super) fn next_no(&mut self, card: CardId) -> ConnectionNo {
+        let numbered = &mut self.numbered[card.index()];
+        *numbered += 1;
+        ConnectionNo((*numbered).into())
+    }
+
+    /// Opens a connection and returns its place. A forgotten connection's buffers are used again.
+    pub(super) fn open(&mut self, now: SimTime, opening: Opening) -> usize {
+        let reused = self.free.pop();
+        let (mut offered, mut answer) = match reused {
+            Some(place) => {
+                let old = &mut self.slab[place as usize];
+                (std::mem::take(&mut old.offered), std::mem::take(&mut old.answer))
+            }
+            None => (Vec::new(), Vec::new()),
+        };
+        offered.clear();
+        answer.clear();
+        self.opened += 1;
+        let card = opening.card;
+        let connection = Connection {
+            id: opening.id,
+            no: opening.no,
+            card,
+            sequence: 0,
+            phase: Phase::Challenged,
+            assignment: opening.assignment,
+            opened: now,
+            draws: opening.draws,
+            offered,
+            channel: None,
+            exchanges: 0,
+            answer,
+            last_active: now,
+            older: self.newest[card.index()],
+            serial: self.opened,
+        };
+        let place = match reused {
+            Some(place) => {
+                self.slab[place as usize] = connection;
+                place
+            }
+            None => {
+                self.slab.push(connection);
+                u32::try_from(self.slab.len() - 1).expect("fewer than 2^32 connections at once")
+            }
+        };
+        self.newest[card.index()] = Link(place);
+        self.by_age.push_back((now, place, self.opened));
+        place as usize
+    }
+
+    /// The place of a live connection.
+    pub(super) fn find(&self, card: CardId, id: ConnectionId) -> Option<usize> {
+        let mut link = self.newest[card.index()];
+        while link != Link::NONE {
+            let connection = &self.slab[link.0 as usize];
+            if connection.id == id {
+                return Some(link.0 as usize);
+            }
+            link = connection.older;
+        }
+        None
+    }
+
+    pub(super) fn at(&mut self, place: usize) -> &mut Connection {
+        &mut self.slab[place]
+    }
+
+    /// Notes a request, which postpones the connection's expiry.
+    pub(super) fn touch(&mut self, place: usize, now: SimTime) {
+        self.slab[place].last_active = now;
+    }
+
+    /// Forgets one connection. Its uncommitted values go with it; `dropped` sees it first.
+    pub(super) fn close(&mut self, place: usize, mut dropped: impl FnMut(&Connection)) {
+        let (card, older) = (self.slab[place].card, self.slab[place].older);
+        dropped(&self.slab[place]);
+        let this = Link(place as u32);
+        let mut link = self.newest[card.index()];
+        if link == this {
+            self.newest[card.index()] = older;
+        } else {
+            while self.slab[link.0 as usize].older != this {
+                link = self.slab[link.0 as usize].older;
+            }
+            self.slab[link.0 as usize].older = older;
+        }
+        self.release(place as u32);
+    }
+
+    /// Forgets all connections of the card that are numbered below `no`.
+    pub(super) fn close_below(
+        &mut self,
+        card: CardId,
+        no: ConnectionNo,
+        mut dropped: impl FnMut(&Connection),
+    ) {
+        let mut link = self.newest[card.index()];
+        while link != Link::NONE {
+            let (older, below) = {
+                let connection = &self.slab[link.0 as usize];
+                (connection.older, connection.no < no)
+            };
+            if below {
+                self.close(link.0 as usize, &mut dropped);
+            }
+            link = older;
+        }
+    }
+
+    /// Forgets connections that have been idle for too long.
+    pub(super) fn expire(&mut self, now: SimTime, mut dropped: impl FnMut(&Connection)) {
+        while let Some(&(noted, place, serial)) = self.by_age.front() {
+            if noted + self.idle > now {
+                return;
+            }
+            self.by_age.pop_front();
+            let connection = &self.slab[place as usize];
+            if connection.serial != serial {
+                continue;
+            }
+            if connection.last_active + self.idle > now {
+                self.by_age.push_back((connection.last_active, place, serial));
+            } else {
+                self.close(place as usize, &mut dropped);
+            }
+        }
+    }
+
+    /// Every live connection.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Connection> {
+        self.newest.iter().flat_map(move |&newest| {
+            let mut link = newest;
+            std::iter::from_fn(move || {
+                let connection = (link != Link::NONE).then(|| &self.slab[link.0 as usize])?;
+                link = connection.older;
+                Some(connection)
+            })
+        })
+    }
+
+    fn release(&mut self, place: u32) {
+        let connection = &mut self.slab[place as usize];
+        connection.serial = 0;
+        connection.channel = None;
+        connection.older = Link::NONE;
+        self.free.push(place);
+    }
+}
