@@ -161,6 +161,18 @@ fn an_unfinished_run_leaves_the_older_one_alone() {
 }
 
 #[test]
+fn the_older_run_is_put_back_when_the_new_one_cannot_take_its_place() {
+    let scratch = scratch();
+    let place = write(&scratch.path().join("run")).unwrap();
+    let before = files(&place);
+    let dir = RunDir::prepare(&place).unwrap();
+    fs::remove_dir(scratch.path().join(format!(".run.tmp-{}", std::process::id()))).unwrap();
+    assert_eq!(dir.commit().unwrap_err().exit_code(), 1);
+    assert_eq!(files(&place), before);
+    assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 1, "nothing is left aside");
+}
+
+#[test]
 fn a_full_disk_ends_with_exit_code_1_and_says_what_to_do() {
     let scratch = scratch();
     let dir = RunDir::prepare(&scratch.path().join("run")).unwrap();
