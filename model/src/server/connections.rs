@@ -44,6 +44,8 @@ pub(super) struct Connection {
     pub(super) exchanges: u64,
     /// The last answer, for repeats of its request.
     pub(super) answer: Vec<u8>,
+    /// How often the last answer has been repeated.
+    pub(super) copies: u8,
     last_active: SimTime,
     older: Link,
     /// Counts the connections ever opened; 0 once it is forgotten.
@@ -128,6 +130,7 @@ impl Connections {
             channel: None,
             exchanges: 0,
             answer,
+            copies: 0,
             last_active: now,
             older: self.newest[card.index()],
             serial: self.opened,

@@ -51,8 +51,8 @@ pub enum ServerEffect {
         datagram: Slice,
         /// The request's sequence number.
         sequence: u16,
-        /// Whether it had been sent before.
-        repeat: bool,
+        /// How often this answer was sent before.
+        copy: u8,
     },
     /// A card's proof was wrong.
     CardRefused(CardId),
@@ -207,8 +207,9 @@ impl<D: Directory> Server<D> {
                 let connection = self.connections.at(place);
                 if header.sequence == connection.sequence {
                     let datagram = out.put(|bytes| bytes.extend_from_slice(&connection.answer));
-                    let sequence = header.sequence;
-                    out.effects.push(ServerEffect::Answer { datagram, sequence, repeat: true });
+                    connection.copies = connection.copies.saturating_add(1);
+                    let (sequence, copy) = (header.sequence, connection.copies);
+                    out.effects.push(ServerEffect::Answer { datagram, sequence, copy });
                     self.connections.touch(place, now);
                 } else if header.sequence == connection.sequence.wrapping_add(1) {
                     self.connections.touch(place, now);
@@ -442,13 +443,14 @@ fn answer(connection: &mut Connection, header: Header, message: Message<'_>, out
 
 fn send_answer(connection: &mut Connection, header: Header, out: &mut Outbox<ServerEffect>) {
     connection.sequence = header.sequence;
+    connection.copies = 0;
     let datagram = out.put(|bytes| bytes.extend_from_slice(&connection.answer));
-    out.effects.push(ServerEffect::Answer { datagram, sequence: header.sequence, repeat: false });
+    out.effects.push(ServerEffect::Answer { datagram, sequence: header.sequence, copy: 0 });
 }
 
 fn answer_stale(header: Header, out: &mut Outbox<ServerEffect>) {
     let datagram = out.put(|bytes| message::encode(header, Message::Stale, bytes));
-    out.effects.push(ServerEffect::Answer { datagram, sequence: header.sequence, repeat: false });
+    out.effects.push(ServerEffect::Answer { datagram, sequence: header.sequence, copy: 0 });
 }
 
 /// Reports an update that ends with its connection.
