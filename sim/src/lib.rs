@@ -1,2 +1,3 @@
 //! keystorm
 pub mod plan;
+pub mod scenario;

@@ -1,0 +1,225 @@
+//! Rules that tie several keys together. Each names the keys, what is wrong between them, and a way out.
+
+use keystorm_model::Span;
+
+use super::error::Problem;
+use super::resolve::Resolved;
+use super::value::{Row, Value};
+use crate::plan::EngineKind;
+
+/// Clients that one turmoil host can have: it has 16,384 ports.
+const TURMOIL_CLIENTS_PER_SITE: u64 = 16_000;
+/// turmoil's step is cubic in the number of hosts: measured on a 2-core x86-64 machine, an idle step takes
+/// 9 us at 4 hosts, 0.5 ms at 64 and 31 ms at 256.
+const TURMOIL_SITES: u64 = 256;
+/// A client that waits longer than this for an answer is a mistake in the scenario.
+const LONGEST_PATIENCE: Span = Span::from_secs(365 * 86_400);
+
+impl Resolved {
+    pub(super) fn count(&self, path: &str) -> u64 {
+        match self.get(path).map(|setting| &setting.value) {
+            Some(Value::Count(count)) => *count,
+            other => panic!("{path} is no count: {other:?}"),
+        }
+    }
+
+    pub(super) fn span(&self, path: &str) -> Span {
+        self.span_if(path).unwrap_or_else(|| panic!("{path} is no duration"))
+    }
+
+    pub(super) fn span_if(&self, path: &str) -> Option<Span> {
+        match self.get(path)?.value {
+            Value::Span(span) => Some(span),
+            _ => None,
+        }
+    }
+
+    pub(super) fn choice(&self, path: &str) -> &'static str {
+        match self.get(path).map(|setting| &setting.value) {
+            Some(Value::Choice(name)) => name,
+            other => panic!("{path} is no name: {other:?}"),
+        }
+    }
+
+    pub(super) fn spans(&self, path: &str) -> &[Span] {
+        match self.get(path).map(|setting| &setting.value) {
+            Some(Value::Spans(spans)) => spans,
+            other => panic!("{path} is no list of durations: {other:?}"),
+        }
+    }
+
+    pub(super) fn rows(&self, path: &str) -> &[Row] {
+        match self.get(path).map(|setting| &setting.value) {
+            Some(Value::Rows(rows)) => rows,
+            other => panic!("{path} is no array of tables: {other:?}"),
+        }
+    }
+
+    fn clash(&self, paths: &[&str], why: String, help: impl Into<String>) -> Problem {
+        Problem::new(why, help).at_place(self.place(paths))
+    }
+}
+
+/// Everything that does not go together. All derived values are filled in.
+pub(super) fn cross_check(r: &Resolved) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    sites(r, &mut problems);
+    arrivals(r, &mut problems);
+    line(r, &mut problems);
+    update(r, &mut problems);
+    outages(r, &mut problems);
+    problems
+}
+
+fn sites(r: &Resolved, problems: &mut Vec<Problem>) {
+    let (clients, sites) = (r.count("fleet.clients"), r.count("fleet.sites"));
+    if sites > clients {
+        let why =
+            format!("`fleet.sites` is {sites}, but there are only {clients} clients to spread over them");
+        let help = format!("allowed: 1 to {clients} sites, or more clients");
+        problems.push(r.clash(&["fleet.sites", "fleet.clients"], why, help));
+    }
+    if r.choice("engine") != EngineKind::Turmoil.name() {
+        return;
+    }
+    if sites > TURMOIL_SITES {
+        let why = format!("`fleet.sites` is {sites}: the turmoil engine takes at most {TURMOIL_SITES}");
+        problems.push(r.clash(
+            &["fleet.sites"],
+            why,
+            "use fewer sites: turmoil's step is cubic in their number",
+        ));
+    }
+    if clients.div_ceil(sites) > TURMOIL_CLIENTS_PER_SITE {
+        let why = format!(
+            "{clients} clients on {sites} sites: the turmoil engine takes at most {TURMOIL_CLIENTS_PER_SITE} per site"
+        );
+        let help = format!("set fleet.sites to {} or more", clients.div_ceil(TURMOIL_CLIENTS_PER_SITE));
+        problems.push(r.clash(&["fleet.sites", "fleet.clients"], why, help));
+    }
+}
+
+fn arrivals(r: &Resolved, problems: &mut Vec<Problem>) {
+    let horizon = r.span("horizon");
+    if let (Some(from), Some(window)) = (r.span_if("load.from"), r.span_if("load.window"))
+        && (window.is_zero() || from + window > horizon)
+    {
+        let end = from + window;
+        let why = format!("card holders arrive from {from} to {end}, but the horizon is {horizon}");
+        let help = format!("shorten `load.window`, or set horizon to more than {end}");
+        problems.push(r.clash(&["load.window", "load.from", "horizon"], why, help));
+    }
+    if let Some(peak) = r.span_if("load.peak")
+        && peak >= horizon
+    {
+        let why = format!("`load.peak` is {peak}, but the horizon is {horizon}");
+        let help = "choose a peak before the horizon, or a later horizon";
+        problems.push(r.clash(&["load.peak", "horizon"], why, help));
+    }
+}
+
+fn line(r: &Resolved, problems: &mut Vec<Problem>) {
+    const DELAY: [&str; 3] = ["line.delay.max", "line.delay.min", "line.delay.mean"];
+    if !r.has("line.delay.fixed") {
+        match (r.span_if("line.delay.min"), r.span_if("line.delay.max")) {
+            (Some(min), Some(max)) if min > max => {
+                let why = format!("`line.delay.min` is {min}, above `line.delay.max`, which is {max}");
+                problems.push(r.clash(&DELAY, why, "min must not be above max"));
+            }
+            (Some(_), Some(_)) => {}
+            _ => {
+                let why = "`line.delay` needs both `min` and `max`".into();
+                let help = "write { fixed = … }, { min = …, max = … } or { min = …, mean = …, max = … }";
+                problems.push(r.clash(&DELAY, why, help));
+            }
+        }
+    }
+    const BURST: [&str; 2] = ["line.burst.p", "line.burst.r"];
+    match (r.has(BURST[0]), r.has(BURST[1])) {
+        (false, false) => {}
+        (true, true) => {
+            if r.chance(BURST[1]).is_zero() {
+                let why = "`line.burst.r` is 0: a line that goes bad would never recover".into();
+                problems.push(r.clash(&["line.burst.r"], why, "choose r above 0; a burst has 1/r messages"));
+            }
+        }
+        _ => {
+            let why = "`line.burst` needs both `p` and `r`".into();
+            problems.push(r.clash(&BURST, why, "write burst = { p = \"1/100\", r = \"1/3\" }"));
+        }
+    }
+    if !r.chance("line.reorder").is_zero() && r.span("line.reorder_by").is_zero() {
+        let why = "`line.reorder` has no effect: `line.reorder_by` is 0".into();
+        let help = "set line.reorder_by to how long a message is held back, or reorder to 0";
+        problems.push(r.clash(&["line.reorder"], why, help));
+    }
+    retry(r, problems);
+}
+
+fn retry(r: &Resolved, problems: &mut Vec<Problem>) {
+    let (mut wait, mut patience) = (r.span("line.retry.first"), Span::ZERO);
+    for _ in 0..r.count("line.retry.tries") {
+        patience += wait;
+        wait = wait * r.count("line.retry.factor");
+    }
+    if patience > LONGEST_PATIENCE {
+        let why = "a client would wait more than 365d for one answer".into();
+        let help = "lower line.retry.first, factor or tries";
+        problems.push(r.clash(&["line.retry.tries", "line.retry.factor", "line.retry.first"], why, help));
+    }
+}
+
+fn update(r: &Resolved, problems: &mut Vec<Problem>) {
+    let periods = r.spans("update.periods").len() as u64;
+    let (internal, external) = (r.count("fleet.internal_keys"), r.count("fleet.external_keys"));
+    let depths = internal.min(external);
+    if periods == 0 || periods < depths {
+        return;
+    }
+    let why = format!(
+        "`update.periods` renews {periods} of {depths} pairs of keys (the smaller of {internal} internal and \
+         {external} external keys): the root pair has none above it to renew it with"
+    );
+    let fewer = depths - 1;
+    let help = if fewer == 0 {
+        "set fleet.internal_keys and fleet.external_keys to 2 or more, or leave update.periods empty".into()
+    } else {
+        format!("give at most {fewer} periods, or the card more keys of both kinds")
+    };
+    problems.push(r.clash(&["update.periods", "fleet.internal_keys", "fleet.external_keys"], why, help));
+}
+
+fn outages(r: &Resolved, problems: &mut Vec<Problem>) {
+    let (sites, horizon) = (r.count("fleet.sites"), r.span("horizon"));
+    let mut previous: Option<(u64, Span)> = None;
+    for row in r.rows("faults.outage") {
+        let (site, at, length) = outage(row);
+        let mut report = |why: String, help: String| {
+            problems.push(Problem::new(why, help).label("this outage").at_place(row.place.clone()));
+        };
+        if site >= sites {
+            let why = format!("an outage hits site {site}, but there are {sites} sites, counted from 0");
+            report(why, format!("allowed: 0 to {}", sites - 1));
+        }
+        if at >= horizon {
+            let why = format!("an outage begins at {at}, but the horizon is {horizon}");
+            report(why, "let it begin before the horizon".into());
+        }
+        if let Some((site_before, end)) = previous
+            && site_before == site
+            && at < end
+        {
+            let why = format!("an outage of site {site} begins at {at}, while another lasts until {end}");
+            report(why, "join the two, or let one end before the other begins".into());
+        }
+        previous = Some((site, at + length));
+    }
+}
+
+/// Site, beginning and length of one outage.
+pub(super) fn outage(row: &Row) -> (u64, Span, Span) {
+    match (&row.cells["site"], &row.cells["at"], &row.cells["for"]) {
+        (Value::Count(site), Value::Span(at), Value::Span(length)) => (*site, *at, *length),
+        other => panic!("an outage is a count and two durations: {other:?}"),
+    }
+}

@@ -1,0 +1,300 @@
+//! The one table of every key of a scenario: its kind, range, default and meaning.
+//!
+//! Reading, checking, defaults, the canonical form and docs/scenarios.md all follow this table. A new
+//! key is one line here and one in `build.rs`.
+
+use keystorm_model::Span;
+use keystorm_model::server::{Embodiment, Recovery};
+use keystorm_model::suite::SuiteId;
+
+use crate::plan::EngineKind;
+
+/// What a key may hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    /// A name that can be a directory.
+    Title,
+    /// A preset file, by its path without `.toml`; the folder in which presets of the kind lie.
+    Preset(&'static str),
+    /// One of the model's names.
+    OneOf(fn() -> Vec<&'static str>),
+    /// true or false.
+    Flag,
+    /// A whole number.
+    Count { min: u64, max: u64 },
+    /// A duration, in whole `step`s.
+    Span { min: Span, max: Span, step: Span },
+    /// A list of durations.
+    Spans { min: Span, max: Span },
+    /// A probability.
+    Chance,
+    /// Bits per second.
+    Rate { min: u64, max: u64, unlimited: bool },
+    /// An array of tables with these keys.
+    Rows(&'static [Key]),
+}
+
+impl Kind {
+    /// The allowed values, in words.
+    pub(super) fn allowed(&self) -> String {
+        match self {
+            Kind::Title => {
+                "a name of 1 to 64 letters, digits, `-`, `_` and `.`, not beginning with `.`".into()
+            }
+            Kind::Preset(folder) => {
+                format!("the path of a preset without `.toml`, for example \"{folder}/…\"")
+            }
+            Kind::OneOf(names) => {
+                let names: Vec<String> = names().iter().map(|name| format!("\"{name}\"")).collect();
+                names.join(" or ")
+            }
+            Kind::Flag => "true or false".into(),
+            Kind::Count { min, max } => format!("{min} to {max}"),
+            Kind::Span { min, max, step } if step.as_ns() > 1 => {
+                format!("{min} to {max}, in whole multiples of {step}")
+            }
+            Kind::Span { min, max, .. } => format!("{min} to {max}"),
+            Kind::Spans { min, max } => format!("a list of durations, each {min} to {max}"),
+            Kind::Chance => "0 to 1".into(),
+            Kind::Rate { min, max, unlimited } => {
+                let or = if *unlimited { ", or \"unlimited\"" } else { "" };
+                format!("{min} to {max} bit/s{or}")
+            }
+            Kind::Rows(keys) => {
+                let keys: Vec<&str> = keys.iter().map(|key| key.path).collect();
+                format!("tables with the keys {}", keys.join(", "))
+            }
+        }
+    }
+
+    /// The unit or form in which a value is written.
+    pub(super) fn unit(&self) -> &'static str {
+        match self {
+            Kind::Title | Kind::OneOf(_) | Kind::Preset(_) => "name",
+            Kind::Flag => "flag",
+            Kind::Count { .. } => "number",
+            Kind::Span { .. } => "duration",
+            Kind::Spans { .. } => "durations",
+            Kind::Chance => "probability",
+            Kind::Rate { .. } => "bit rate",
+            Kind::Rows(_) => "tables",
+        }
+    }
+}
+
+/// What holds if a key is not written.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fallback {
+    /// It must be written.
+    Required,
+    /// This value, as it would be written after `--set key=`.
+    Value(&'static str),
+    /// Something that depends on other keys, in words; `build.rs` knows how.
+    Derived(&'static str),
+    /// Nothing.
+    Absent,
+}
+
+/// One key.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Key {
+    /// The dotted path; within an array of tables the bare name.
+    pub(super) path: &'static str,
+    pub(super) kind: Kind,
+    pub(super) fallback: Fallback,
+    pub(super) doc: &'static str,
+}
+
+/// A table that has a heading of its own in the reference.
+pub(super) struct Section {
+    pub(super) path: &'static str,
+    pub(super) doc: &'static str,
+}
+
+/// The sections, in the order of the reference.
+pub(super) static SECTIONS: &[Section] = &[
+    Section { path: "", doc: "What the run is called, which engine drives it, and how long it lasts." },
+    Section { path: "fleet", doc: "How many there are of each party, and their keys." },
+    Section {
+        path: "card",
+        doc: "What the card enforces, and how long it takes. The default times of `cipher`, `random` and `nvm_write` are medians over 54 cards (crocs-muni/jcalgtest_results, commit 76b01cf3; AES-128 key set-up and 16 B, 16 B, atomic 16 B); those of `reset` and `command` are general engineering knowledge without a source.",
+    },
+    Section {
+        path: "line",
+        doc: "The line between a client and the server. Each client has its own. The default is a made-up one that loses nothing.",
+    },
+    Section { path: "load", doc: "Who comes when, and what a session exchanges. Every card comes once." },
+    Section { path: "update", doc: "Key renewal." },
+    Section { path: "server", doc: "The server machine." },
+    Section {
+        path: "server.costs",
+        doc: "Server time per part of the work. The defaults of `cipher` (RustCrypto aes 0.9) and `aead` were measured on a 2-core x86-64 machine; those of `datagram` and `commit` are general engineering assumptions without a source.",
+    },
+    Section { path: "faults", doc: "What goes wrong besides the line's own losses." },
+    Section { path: "turmoil", doc: "Settings of the turmoil engine." },
+];
+
+/// Small tables that are one value: written inline, `{ … }`, they replace those of a preset or file whole.
+pub(super) static VALUE_TABLES: &[&str] = &["line.delay", "line.burst", "line.retry", "load.retry_visit"];
+
+/// Keys that say the same in two ways: of each row, one side only.
+pub(super) static EITHER_OR: &[(&[&str], &[&str])] = &[
+    (&["line.loss"], &["line.burst.p", "line.burst.r"]),
+    (&["line.delay.fixed"], &["line.delay.min", "line.delay.mean", "line.delay.max"]),
+];
+
+/// Keys that mean something only if another key has a certain value.
+pub(super) static ONLY_WITH: &[(&str, &str, &[&str])] = &[
+    ("load.arrivals", "uniform", &["load.from", "load.window"]),
+    ("load.arrivals", "office", &["load.peak", "load.sigma"]),
+];
+
+/// The names of [`crate::plan::ArrivalsPlan`]'s variants.
+pub(super) const ARRIVALS: [&str; 2] = ["uniform", "office"];
+/// The names of [`crate::plan::DueAtStart`]'s variants: all, none.
+pub(super) const DUE: [&str; 2] = ["all", "none"];
+
+/// The step of turmoil's clock unless a scenario says otherwise.
+const DEFAULT_TICK: &str = "1ms";
+
+const NS: Span = Span::from_ns(1);
+const MS: Span = Span::from_ms(1);
+const SECOND: Span = Span::from_secs(1);
+const HOUR: Span = Span::from_secs(3_600);
+const DAY: Span = Span::from_secs(86_400);
+/// Ten years: far below the 584 years at which a u64 of nanoseconds ends.
+const LONGEST: Span = Span::from_secs(3_650 * 86_400);
+
+const fn span(min: Span, max: Span) -> Kind {
+    Kind::Span { min, max, step: NS }
+}
+
+const fn count(min: u64, max: u64) -> Kind {
+    Kind::Count { min, max }
+}
+
+const fn key(path: &'static str, kind: Kind, fallback: Fallback, doc: &'static str) -> Key {
+    Key { path, kind, fallback, doc }
+}
+
+use Fallback::{Absent, Derived, Required, Value};
+
+/// Every key, section by section.
+#[rustfmt::skip]
+pub(super) static KEYS: &[Key] = &[
+    key("name", Kind::Title, Derived("the file's name without `.toml`"), "Name of the scenario and of its output directory."),
+    key("engine", Kind::OneOf(|| EngineKind::ALL.iter().map(|e| e.name()).collect()), Value("turmoil"), "What moves time and bytes. `--engine` sets it too."),
+    key("seed", count(0, u64::MAX), Value("1"), "Decides every draw. `--seed` sets it too."),
+    key("horizon", span(MS, LONGEST), Required, "The run lasts this long; card holders arrive before it ends."),
+
+    key("fleet.cards", count(1, 100_000_000), Required, "Cards."),
+    key("fleet.clients", count(1, 1_000_000), Required, "Client machines: one reader each, one card at a time. Card holders queue at them."),
+    key("fleet.sites", count(1, 1_000), Derived("4, or as many as clients if fewer"), "Sites over which the clients are spread evenly; an outage hits one site. With engine turmoil at most 256, of at most 16000 clients each."),
+    key("fleet.internal_keys", count(1, 31), Value("3"), "M: keys with which a card proves itself. Number M is the working key."),
+    key("fleet.external_keys", count(1, 31), Value("4"), "N: keys with which a card checks the server. There are min(M, N) pairs: depth 0 is the working pair, the deepest one the root."),
+    key("fleet.suite", Kind::OneOf(|| SuiteId::ALL.iter().map(|s| s.name()).collect()), Value("aes-128"), "Cipher suite of every card."),
+
+    key("card.preset", Kind::Preset("cards"), Absent, "Preset with the other keys of this table."),
+    key("card.tries", count(1, 15), Value("5"), "Failed EXTERNAL AUTHENTICATEs in a row that block a key."),
+    key("card.only_own_answers", Kind::Flag, Value("true"), "Whether the card stores a key only if it equals its own last INTERNAL AUTHENTICATE answer."),
+    key("card.reset", span(Span::ZERO, Span::from_secs(60)), Value("100ms"), "From power-up to the last byte of the answer to reset."),
+    key("card.speed", Kind::Rate { min: 100, max: 1_000_000_000, unlimited: false }, Value("115200"), "Interface speed. A byte takes 12 bit times (T=0: start, 8 data, parity, guard), rounded to 1 ns."),
+    key("card.command", span(Span::ZERO, Span::from_secs(60)), Value("1ms"), "The operating system's own time per command."),
+    key("card.cipher", span(Span::ZERO, Span::from_secs(60)), Value("30ms"), "One proof, check or derivation with a key of the ring, key set-up included."),
+    key("card.random", span(Span::ZERO, Span::from_secs(60)), Value("1500us"), "Drawing a challenge."),
+    key("card.nvm_write", span(Span::ZERO, Span::from_secs(60)), Value("6ms"), "One atomic write to non-volatile memory."),
+
+    key("line.preset", Kind::Preset("lines"), Absent, "Preset with the other keys of this table."),
+    key("line.delay.fixed", span(Span::ZERO, HOUR), Value("10ms"), "One way, besides serialisation: always the same. Not together with the other `line.delay` keys."),
+    key("line.delay.min", span(Span::ZERO, HOUR), Absent, "Shortest delay, one way. With `max` alone: uniform between the two."),
+    key("line.delay.mean", span(NS, HOUR), Absent, "Mean of an exponential that is added to `min` and cut at `max`."),
+    key("line.delay.max", span(Span::ZERO, HOUR), Absent, "Longest delay, one way."),
+    key("line.loss", Kind::Chance, Value("0"), "Each message is lost independently. Not together with `line.burst`."),
+    key("line.burst.p", Kind::Chance, Absent, "Gilbert-Elliott bursts: from good to bad, per message. All is lost in bad: the loss is p/(p+r)."),
+    key("line.burst.r", Kind::Chance, Absent, "From bad to good, per message, above 0. A burst has 1/r messages on average."),
+    key("line.duplicate", Kind::Chance, Value("0"), "A message arrives twice."),
+    key("line.reorder", Kind::Chance, Value("0"), "A message is held back by `reorder_by`, so that later ones overtake it."),
+    key("line.reorder_by", span(Span::ZERO, HOUR), Value("0s"), "How long it is held back."),
+    key("line.up", Kind::Rate { min: 100, max: 1_000_000_000_000, unlimited: true }, Value("unlimited"), "Bandwidth from client to server."),
+    key("line.down", Kind::Rate { min: 100, max: 1_000_000_000_000, unlimited: true }, Value("unlimited"), "Bandwidth from server to client."),
+    key("line.overhead_bytes", count(0, 1_000), Value("28"), "Bytes that the layers below add to each message: 20 for IPv4 and 8 for UDP."),
+    key("line.retry.first", span(MS, HOUR), Value("2s"), "The client's wait before it sends an unanswered message again."),
+    key("line.retry.factor", count(1, 10), Value("2"), "Each further wait is this many times longer."),
+    key("line.retry.tries", count(1, 20), Value("5"), "How often a message is sent in all before the client gives up."),
+
+    key("load.arrivals", Kind::OneOf(|| ARRIVALS.to_vec()), Value("uniform"), "When card holders arrive: evenly over a window, or as at an office's opening, normally distributed about a peak."),
+    key("load.from", span(Span::ZERO, LONGEST), Value("0s"), "Beginning of the window. With arrivals = \"uniform\" only."),
+    key("load.window", span(NS, LONGEST), Derived("up to the horizon"), "Length of the window. With arrivals = \"uniform\" only."),
+    key("load.peak", span(Span::ZERO, LONGEST), Derived("half the horizon"), "The busiest moment. With arrivals = \"office\" only."),
+    key("load.sigma", span(NS, LONGEST), Value("20min"), "Standard deviation about the peak. With arrivals = \"office\" only. The default is general engineering knowledge without a source."),
+    key("load.exchanges", count(0, 10_000), Value("2"), "Encrypted requests per session, each with an answer."),
+    key("load.request_bytes", count(0, 32_768), Value("64"), "Plain bytes of a request."),
+    key("load.response_bytes", count(0, 32_768), Value("256"), "Plain bytes of an answer."),
+    key("load.retry_visit.after", span(Span::ZERO, LONGEST), Value("30s"), "The holder of a failed session comes back after this long."),
+    key("load.retry_visit.visits", count(0, 255), Value("0"), "How often at most; 0: never comes back."),
+
+    key("update.embodiment", Kind::OneOf(|| Embodiment::ALL.iter().map(|e| e.name()).collect()), Value("1"), "How a renewal is done. 1: both working keys together, through the client."),
+    key("update.periods", Kind::Spans { min: SECOND, max: LONGEST }, Value("[]"), "How long a pair of keys lives, from depth 0 on; empty: no renewals. One depth at least must have none: the root pair is never renewed."),
+    key("update.due", Kind::OneOf(|| DUE.to_vec()), Value("all"), "Which cards are due at time 0; the others wait until a period turns."),
+    key("update.recovery", Kind::OneOf(|| Recovery::ALL.iter().map(|r| r.name()).collect()), Value("until-committed"), "What becomes of an interrupted renewal: its only chance is spent at the first contact, or it stays due until the server has committed it."),
+
+    key("server.cores", count(1, 4_096), Value("4"), "CPUs, which take datagrams from one queue in order."),
+    key("server.queue", count(1, 10_000_000), Value("10000"), "Datagrams that may wait for a CPU; more are dropped."),
+
+    key("server.costs.preset", Kind::Preset("costs"), Absent, "Preset with the other keys of this table."),
+    key("server.costs.datagram", span(Span::ZERO, Span::from_secs(60)), Value("15us"), "Receiving, decoding, looking up, encoding and sending one datagram."),
+    key("server.costs.cipher", span(Span::ZERO, Span::from_secs(60)), Value("74ns"), "One proof, check or derivation, key set-up included."),
+    key("server.costs.aead", span(Span::ZERO, Span::from_secs(60)), Value("285ns"), "Sealing or opening one message of session data."),
+    key("server.costs.commit", span(Span::ZERO, Span::from_secs(60)), Value("100us"), "Making one change of the client directory durable."),
+
+    key("faults.pull", Kind::Chance, Value("0"), "Per connection: the card is pulled out at one of its commands."),
+    key("faults.outage", Kind::Rows(OUTAGE), Value("[]"), "Line outages: what a site has in flight when one begins, and what it sends or is sent while it lasts, is lost."),
+
+    key("turmoil.tick", Kind::Span { min: MS, max: SECOND, step: MS }, Value(DEFAULT_TICK), "Step of turmoil's clock. A longer step runs faster and delivers messages on coarser times."),
+];
+
+/// The keys of one `[[faults.outage]]`.
+#[rustfmt::skip]
+static OUTAGE: &[Key] = &[
+    key("site", count(0, 999), Required, "The site, counted from 0."),
+    key("at", span(Span::ZERO, LONGEST), Required, "Its beginning."),
+    key("for", span(MS, DAY.saturating_mul(365)), Required, "How long it lasts."),
+];
+
+/// The key at a dotted path.
+pub(super) fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}
+
+/// Whether there are keys below a dotted path.
+pub(super) fn is_table(path: &str) -> bool {
+    KEYS.iter().any(|key| below(path, key.path).is_some())
+}
+
+/// The part of `path` below `table`; the whole path below the root.
+pub(super) fn below<'a>(table: &str, path: &'a str) -> Option<&'a str> {
+    if table.is_empty() {
+        return Some(path);
+    }
+    path.strip_prefix(table)?.strip_prefix('.')
+}
+
+/// The names directly in a table: its keys and its tables.
+pub(super) fn names_in(table: &str) -> Vec<&'static str> {
+    let mut names: Vec<&'static str> = Vec::new();
+    for key in KEYS {
+        let Some(rest) = below(table, key.path) else { continue };
+        let name = rest.split('.').next().unwrap_or(rest);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// The section that a key is listed in: the longest that contains it.
+pub(super) fn section_of(path: &str) -> &'static str {
+    let holders =
+        SECTIONS.iter().map(|section| section.path).filter(|section| below(section, path).is_some());
+    holders.max_by_key(|section| section.len()).unwrap_or("")
+}
