@@ -206,8 +206,9 @@ impl Execution<'_, '_> {
         Ok(())
     }
 
-    /// Checks the server's answer to the last challenge. The try is taken before the comparison and given back
-    /// on success, so that pulling the card out gains nothing.
+    /// Checks the server's answer to the last challenge. An attempt that fails for any reason ends the
+    /// authentication that was alive; asking for the tries left is no attempt. The try is taken before the
+    /// comparison and given back on success, so that pulling the card out gains nothing.
     fn external_authenticate(&mut self, command: &Command<'_>) -> Result<(), Failure> {
         let sizes = self.kind.suite.sizes();
         let no = apdu::referenced_key(command.p2).ok_or(StatusWord::WRONG_P1_P2)?;
@@ -217,17 +218,18 @@ impl Execution<'_, '_> {
         let slot = self.slot(KeyRef { ring: Ring::External, no })?;
         let index = usize::from(no.0) - 1;
         let tries = self.memory.tries[index];
+        if command.data.is_empty() {
+            let left = if tries == 0 { StatusWord::BLOCKED } else { StatusWord::tries_left(tries) };
+            return Err(left.into());
+        }
+        self.card.server = None;
         if tries == 0 {
             return Err(StatusWord::BLOCKED.into());
-        }
-        if command.data.is_empty() {
-            return Err(StatusWord::tries_left(tries).into());
         }
         if command.data.len() != sizes.proof {
             return Err(StatusWord::WRONG_LENGTH.into());
         }
         let challenge = self.card.challenge.take().ok_or(StatusWord::CONDITIONS)?;
-        self.card.server = None;
         self.memory.write_tries(index, tries - 1, self.power)?;
         self.work.ciphers += 1;
         let key = self.memory.key(slot, sizes.key);

@@ -195,6 +195,12 @@ fn nothing_is_stored_after_a_failed_attempt_or_a_reset() {
             desk.challenge();
             assert_eq!(desk.external(3, &[0; 16]), 0x63c2);
         }) as fn(&mut Desk),
+        |desk| assert_eq!(desk.external(3, &[0; 16]), 0x6985),
+        |desk| assert_eq!(desk.external(3, &[0; 15]), 0x6700),
+        |desk| {
+            desk.tries[3] = 0;
+            assert_eq!(desk.external(4, &[0; 16]), 0x6983);
+        },
         |desk| desk.card.reset(),
     ] {
         let mut desk = Desk::new();
@@ -203,6 +209,15 @@ fn nothing_is_stored_after_a_failed_attempt_or_a_reset() {
         let value = desk.internal(2, &[5; 16]);
         assert_eq!(desk.store(Ring::Internal, 3, &value), 0x6982);
     }
+}
+
+#[test]
+fn asking_for_the_tries_left_ends_no_authentication() {
+    let mut desk = Desk::new();
+    desk.authenticate(2, 3);
+    assert_eq!(desk.external(3, &[]), 0x63c3);
+    let value = desk.internal(2, &[5; 16]);
+    assert_eq!(desk.store(Ring::Internal, 3, &value), 0x9000);
 }
 
 #[test]
