@@ -49,6 +49,8 @@ impl StatusWord {
     pub const WRONG_INS: StatusWord = StatusWord(0x6d00);
     /// Class not supported.
     pub const WRONG_CLA: StatusWord = StatusWord(0x6e00);
+    /// No precise diagnosis.
+    pub const NO_DIAGNOSIS: StatusWord = StatusWord(0x6f00);
 
     /// 63CX: `tries` tries left, 15 at most.
     pub const fn tries_left(tries: u8) -> Self {

@@ -4,6 +4,12 @@
 //! It sends one request at a time and repeats it with exponential backoff until the answer comes or its tries
 //! are used up. A repeated or late answer is harmless: it never makes the client send a card command twice.
 
+mod ending;
+mod retry;
+
+pub use ending::{Cause, Ending, Step, commands_in_connection};
+pub use retry::Retry;
+
 use crate::apdu::{self, StatusWord};
 use crate::ids::{CardId, ConnectionId, KeyNo};
 use crate::message::{self, HEADER, Header, Message, Orders};
@@ -11,32 +17,8 @@ use crate::outbox::{Outbox, Slice};
 use crate::reject::Reject;
 use crate::rings::Pair;
 use crate::secure::{Channel, Direction, TAG};
-use crate::suite::SuiteId;
+use crate::suite::{Sizes, SuiteId};
 use crate::time::{SimTime, Span};
-
-/// Retransmission of an unanswered request.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Retry {
-    /// Wait before the first retransmission.
-    pub first: Span,
-    /// Each further wait is this many times longer.
-    pub factor: u32,
-    /// How often a request is sent in all before the client gives up.
-    pub tries: u8,
-}
-
-impl Retry {
-    /// How long a client waits for one answer in all.
-    pub fn patience(&self) -> Span {
-        let mut wait = self.first;
-        let mut total = Span::ZERO;
-        for _ in 0..self.tries {
-            total += wait;
-            wait = wait * u64::from(self.factor);
-        }
-        total
-    }
-}
 
 /// What all clients have in common.
 #[derive(Clone, Copy, Debug)]
@@ -91,119 +73,6 @@ pub enum ClientEffect {
     Ended(Ending),
     /// A datagram was refused.
     Rejected(Reject),
-}
-
-/// How a connection ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Ending {
-    /// Every data answer arrived.
-    Completed,
-    /// Something was renewed and more is due: connect again.
-    Again,
-    /// It failed.
-    Failed {
-        /// Where.
-        step: Step,
-        /// Why.
-        cause: Cause,
-    },
-}
-
-/// Why a connection failed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Cause {
-    /// No answer after the last try.
-    GaveUp,
-    /// The server did not accept the card's proof.
-    ServerSaidNo,
-    /// The card refused a command.
-    CardSaidNo(StatusWord),
-    /// The card was pulled out.
-    CardPulled,
-    /// The server no longer knows the connection.
-    Stale,
-}
-
-impl Cause {
-    /// The name in reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Cause::GaveUp => "gave up",
-            Cause::ServerSaidNo => "server said no",
-            Cause::CardSaidNo(_) => "card said no",
-            Cause::CardPulled => "card pulled",
-            Cause::Stale => "stale",
-        }
-    }
-}
-
-/// Where a connection stands: the request that awaits its answer, or the command that the card is at.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Step {
-    /// Hello awaits Challenge.
-    Hello,
-    /// INTERNAL AUTHENTICATE with Rs.
-    ProveCard,
-    /// CardProof awaits Verdict.
-    CardProof,
-    /// GET CHALLENGE.
-    GetChallenge,
-    /// ServerChallenge awaits ServerProof.
-    ServerChallenge,
-    /// EXTERNAL AUTHENTICATE.
-    CheckServer,
-    /// ServerVerdict awaits what comes next.
-    ServerVerdict,
-    /// INTERNAL AUTHENTICATE with Rk.
-    ObtainKey,
-    /// STORE KEY.
-    StoreKey,
-    /// UpdateVerdict awaits what comes next.
-    UpdateVerdict,
-    /// INTERNAL AUTHENTICATE with Ro.
-    SessionKey,
-    /// Data awaits its answer.
-    Data,
-}
-
-impl Step {
-    /// The name in reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Step::Hello => "Hello",
-            Step::ProveCard => "INTERNAL AUTHENTICATE Rs",
-            Step::CardProof => "CardProof",
-            Step::GetChallenge => "GET CHALLENGE",
-            Step::ServerChallenge => "ServerChallenge",
-            Step::CheckServer => "EXTERNAL AUTHENTICATE",
-            Step::ServerVerdict => "ServerVerdict",
-            Step::ObtainKey => "INTERNAL AUTHENTICATE Rk",
-            Step::StoreKey => "STORE KEY",
-            Step::UpdateVerdict => "UpdateVerdict",
-            Step::SessionKey => "INTERNAL AUTHENTICATE Ro",
-            Step::Data => "Data",
-        }
-    }
-
-    /// The part of a session that the step belongs to, as reports name it.
-    pub const fn phase(self) -> &'static str {
-        match self {
-            Step::Hello => "connect",
-            Step::ProveCard
-            | Step::CardProof
-            | Step::GetChallenge
-            | Step::ServerChallenge
-            | Step::CheckServer
-            | Step::ServerVerdict => "auth",
-            Step::ObtainKey | Step::StoreKey | Step::UpdateVerdict => "update",
-            Step::SessionKey | Step::Data => "session",
-        }
-    }
-}
-
-/// How many card commands a connection takes that goes well: `renewed` keys in embodiment 1.
-pub const fn commands_in_connection(renewed: u32) -> u32 {
-    4 + 2 * renewed
 }
 
 enum Phase {
@@ -287,17 +156,14 @@ impl Client {
         out: &mut Outbox<ClientEffect>,
     ) {
         match (&self.phase, input) {
+            (_, ClientInput::Datagram(datagram)) => self.receive(rules, now, datagram, out),
             (Phase::Idle, _) => {}
             (_, ClientInput::CardGone) => self.fail(self.at(), Cause::CardPulled, out),
-            (Phase::Waiting { .. }, ClientInput::Datagram(datagram)) => {
-                self.receive(rules, now, datagram, out);
-            }
             (Phase::Waiting { .. }, ClientInput::Wake) => self.wake(rules, now, out),
             (&Phase::AtCard(step), ClientInput::CardAnswer(answer)) => {
                 self.card_answered(rules, now, step, answer, out);
             }
-            (Phase::Waiting { .. }, ClientInput::CardAnswer(_))
-            | (Phase::AtCard(_), ClientInput::Datagram(_) | ClientInput::Wake) => {}
+            (Phase::Waiting { .. }, ClientInput::CardAnswer(_)) | (Phase::AtCard(_), ClientInput::Wake) => {}
         }
     }
 
@@ -414,10 +280,12 @@ impl Client {
         datagram: &[u8],
         out: &mut Outbox<ClientEffect>,
     ) {
-        let Phase::Waiting { step, failure, .. } = self.phase else { return };
         let (header, message) = match message::decode(datagram) {
             Ok(decoded) => decoded,
             Err(error) => return out.effects.push(ClientEffect::Rejected(error.into())),
+        };
+        let Phase::Waiting { step, failure, .. } = self.phase else {
+            return; // the card has the word: this answer has been acted on
         };
         if header != self.header() {
             return; // an answer that came late, or twice
@@ -468,7 +336,9 @@ impl Client {
             {
                 self.command(Step::SessionKey, |bytes| apdu::internal_authenticate(internal, ro, bytes), out);
             }
-            (Step::ServerVerdict | Step::UpdateVerdict, Message::Done { again: true }) => {
+            (Step::ServerVerdict | Step::UpdateVerdict, Message::Done { again: true })
+                if failure.is_none() =>
+            {
                 self.bye(out);
                 self.end(Ending::Again, out);
             }
@@ -538,9 +408,10 @@ impl Client {
         answer: &[u8],
         out: &mut Outbox<ClientEffect>,
     ) {
-        let Some((data, status)) = apdu::split_answer(answer) else {
-            return out.effects.push(ClientEffect::Rejected(Reject::Malformed));
-        };
+        let (data, status) = sound_answer(step, rules.suite.sizes(), answer).unwrap_or_else(|| {
+            out.effects.push(ClientEffect::Rejected(Reject::Malformed));
+            (&[], StatusWord::NO_DIAGNOSIS)
+        });
         let refusal = (status != StatusWord::OK).then_some(Cause::CardSaidNo(status));
         match (step, refusal) {
             (Step::ProveCard, None) => {
@@ -599,4 +470,17 @@ impl Client {
         self.phase = Phase::Idle;
         out.effects.push(ClientEffect::Ended(ending));
     }
+}
+
+/// Splits a card's answer to the command of `step`; `None` if it is not of the form that the command calls for.
+fn sound_answer(step: Step, sizes: Sizes, answer: &[u8]) -> Option<(&[u8], StatusWord)> {
+    let (data, status) = apdu::split_answer(answer)?;
+    let length = match step {
+        Step::ProveCard => sizes.proof,
+        Step::GetChallenge => sizes.challenge,
+        Step::ObtainKey => sizes.key,
+        Step::SessionKey => sizes.session_key,
+        _ => 0,
+    };
+    (status != StatusWord::OK || data.len() == length).then_some((data, status))
 }

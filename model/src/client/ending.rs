@@ -1,0 +1,116 @@
+//! Where a connection can stand, and how it can end.
+
+use crate::apdu::StatusWord;
+
+/// How a connection ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ending {
+    /// Every data answer arrived.
+    Completed,
+    /// Something was renewed and more is due: connect again.
+    Again,
+    /// It failed.
+    Failed {
+        /// Where.
+        step: Step,
+        /// Why.
+        cause: Cause,
+    },
+}
+
+/// Why a connection failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cause {
+    /// No answer after the last try.
+    GaveUp,
+    /// The server did not accept the card's proof.
+    ServerSaidNo,
+    /// The card refused a command.
+    CardSaidNo(StatusWord),
+    /// The card was pulled out.
+    CardPulled,
+    /// The server no longer knows the connection.
+    Stale,
+}
+
+impl Cause {
+    /// The name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Cause::GaveUp => "gave up",
+            Cause::ServerSaidNo => "server said no",
+            Cause::CardSaidNo(_) => "card said no",
+            Cause::CardPulled => "card pulled",
+            Cause::Stale => "stale",
+        }
+    }
+}
+
+/// Where a connection stands: the request that awaits its answer, or the command that the card is at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// Hello awaits Challenge.
+    Hello,
+    /// INTERNAL AUTHENTICATE with Rs.
+    ProveCard,
+    /// CardProof awaits Verdict.
+    CardProof,
+    /// GET CHALLENGE.
+    GetChallenge,
+    /// ServerChallenge awaits ServerProof.
+    ServerChallenge,
+    /// EXTERNAL AUTHENTICATE.
+    CheckServer,
+    /// ServerVerdict awaits what comes next.
+    ServerVerdict,
+    /// INTERNAL AUTHENTICATE with Rk.
+    ObtainKey,
+    /// STORE KEY.
+    StoreKey,
+    /// UpdateVerdict awaits what comes next.
+    UpdateVerdict,
+    /// INTERNAL AUTHENTICATE with Ro.
+    SessionKey,
+    /// Data awaits its answer.
+    Data,
+}
+
+impl Step {
+    /// The name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Step::Hello => "Hello",
+            Step::ProveCard => "INTERNAL AUTHENTICATE Rs",
+            Step::CardProof => "CardProof",
+            Step::GetChallenge => "GET CHALLENGE",
+            Step::ServerChallenge => "ServerChallenge",
+            Step::CheckServer => "EXTERNAL AUTHENTICATE",
+            Step::ServerVerdict => "ServerVerdict",
+            Step::ObtainKey => "INTERNAL AUTHENTICATE Rk",
+            Step::StoreKey => "STORE KEY",
+            Step::UpdateVerdict => "UpdateVerdict",
+            Step::SessionKey => "INTERNAL AUTHENTICATE Ro",
+            Step::Data => "Data",
+        }
+    }
+
+    /// The part of a session that the step belongs to, as reports name it.
+    pub const fn phase(self) -> &'static str {
+        match self {
+            Step::Hello => "connect",
+            Step::ProveCard
+            | Step::CardProof
+            | Step::GetChallenge
+            | Step::ServerChallenge
+            | Step::CheckServer
+            | Step::ServerVerdict => "auth",
+            Step::ObtainKey | Step::StoreKey | Step::UpdateVerdict => "update",
+            Step::SessionKey | Step::Data => "session",
+        }
+    }
+}
+
+/// How many card commands a connection takes that goes well: `renewed` keys in embodiment 1.
+pub const fn commands_in_connection(renewed: u32) -> u32 {
+    4 + 2 * renewed
+}
