@@ -1,6 +1,7 @@
 //! The server's volatile side: the connections that are alive, by card. A restart forgets all of it.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use crate::draw::Draws;
 use crate::ids::{CardId, ConnectionId, ConnectionNo};
@@ -76,8 +77,8 @@ pub(super) struct Connections {
     newest: Vec<Link>,
     /// How many connections of each card have been numbered.
     numbered: Vec<u32>,
-    /// Connections in the order in which they were opened or last looked at, for expiry.
-    by_age: VecDeque<(SimTime, u32, u64)>,
+    /// When each connection was opened or, since it last came up for expiry, active; with its place and serial.
+    by_age: BinaryHeap<Reverse<(SimTime, u32, u64)>>,
     opened: u64,
     idle: Span,
 }
@@ -90,7 +91,7 @@ impl Connections {
             free: Vec::new(),
             newest: vec![Link::NONE; cards],
             numbered: vec![0; cards],
-            by_age: VecDeque::new(),
+            by_age: BinaryHeap::new(),
             opened: 0,
             idle,
         }
@@ -146,7 +147,7 @@ impl Connections {
             }
         };
         self.newest[card.index()] = Link(place);
-        self.by_age.push_back((now, place, self.opened));
+        self.by_age.push(Reverse((now, place, self.opened)));
         place as usize
     }
 
@@ -211,17 +212,17 @@ impl Connections {
 
     /// Forgets connections that have been idle for too long.
     pub(super) fn expire(&mut self, now: SimTime, mut dropped: impl FnMut(&Connection)) {
-        while let Some(&(noted, place, serial)) = self.by_age.front() {
+        while let Some(&Reverse((noted, place, serial))) = self.by_age.peek() {
             if noted + self.idle > now {
                 return;
             }
-            self.by_age.pop_front();
+            self.by_age.pop();
             let connection = &self.slab[place as usize];
             if connection.serial != serial {
                 continue;
             }
             if connection.last_active + self.idle > now {
-                self.by_age.push_back((connection.last_active, place, serial));
+                self.by_age.push(Reverse((connection.last_active, place, serial)));
             } else {
                 self.close(place as usize, &mut dropped);
             }
