@@ -1,3 +1,18 @@
-//! keystorm
+//! keystorm: a deterministic discrete-event simulation of key renewal in fleets of IC cards.
+//!
+//! A run goes from left to right:
+//!
+//! ```text
+//! scenario ──► plan ──► world + engine ──► record, check ──► run ──► keystorm-reports
+//!  (TOML)   (validated)  (what happens)     (what is seen)  (results)      (files)
+//! ```
+//!
+//! The parties of the protocol are in `keystorm-model`; nothing here knows how a card or the server decides.
+
+pub mod check;
+pub mod engine;
 pub mod plan;
+pub mod record;
+pub mod run;
 pub mod scenario;
+pub mod world;

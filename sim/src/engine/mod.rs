@@ -1,0 +1,39 @@
+//! Engines move time and bytes through a [`World`](crate::world::World), and decide nothing else.
+
+pub mod turmoil;
+
+use core::fmt;
+
+use keystorm_model::SimTime;
+
+/// How far a run has come.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Simulated time.
+    pub now: SimTime,
+    /// Sessions ended, well or not.
+    pub sessions_ended: u64,
+}
+
+/// What a run reports to while it lasts. Returning `false` stops it.
+pub type Watch<'a> = &'a mut dyn FnMut(Progress) -> bool;
+
+/// Why an engine stopped before the end.
+#[derive(Debug)]
+pub enum Stopped {
+    /// The watch asked for it.
+    Cancelled,
+    /// The engine itself failed: a bug or a lack of resources.
+    Failed(String),
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Stopped::Cancelled => f.write_str("stopped before its end"),
+            Stopped::Failed(what) => write!(f, "the engine failed: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for Stopped {}

@@ -1,0 +1,419 @@
+//! The turmoil engine: clients and server are async programs on simulated hosts, and talk UDP.
+//!
+//! One host is the server, one each is a site; a site's clients are tasks on its host, each with its own socket.
+//! turmoil carries every datagram in a fixed time of one millisecond; the line model decides what becomes of it, and the
+//! receiver's edge holds it until its arrival time. Programs wake on tokio's clock, which counts milliseconds, but handle
+//! what is due at its own time in nanoseconds. As long as the shortest delay of the line exceeds two ticks and two
+//! milliseconds nothing comes late, so that a coarser tick changes no result; what does come late is counted.
+//!
+//! An outage is a turmoil partition between site and server. The line model has decided which messages it cuts, so
+//! that every engine agrees on them; those that are sent while the partition stands are handed to turmoil, and one
+//! that came through would be a bug.
+
+use std::cell::RefCell;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use keystorm_model::secure::Direction;
+use keystorm_model::{ClientId, SimTime, SiteId};
+use tokio::time::Instant;
+use turmoil::net::UdpSocket;
+
+use crate::plan::{OutagePlan, Plan};
+use crate::world::load::{Arrival, arrivals};
+use crate::world::{Flight, Holder, Out, Return, World, site_of};
+
+use super::{Progress, Stopped, Watch};
+
+/// The server's port; client `i` of a site has port `CLIENT_PORTS + i`.
+const SERVER_PORT: u16 = 1_000;
+const CLIENT_PORTS: u16 = 1_001;
+/// turmoil's own delivery time. The line model has drawn the real one.
+const CARRIAGE: Duration = Duration::from_millis(1);
+/// Ticks by which a partition begins after its outage does, so that turmoil drops nothing sent before it.
+const SETTLING_TICKS: u32 = 3;
+/// What the line's edge puts before each datagram: arrival time, order, whether an outage swallows it.
+const ENVELOPE: usize = 17;
+const LARGEST_DATAGRAM: usize = 1 << 16;
+/// Wall-clock progress is reported every so many ticks.
+const TICKS_PER_REPORT: u64 = 2_000;
+
+/// What all programs of one simulation share.
+struct Shared {
+    world: World,
+    out: Out,
+    /// Datagrams on their way: handed to the edge, not yet to the world.
+    in_flight: u64,
+    /// Which sites are partitioned from the server now.
+    partitioned: Vec<bool>,
+    /// Datagrams that were handed to turmoil for a partition to drop.
+    partition_drops: u64,
+    horizon: SimTime,
+    server: SocketAddr,
+}
+
+type Handle = Rc<RefCell<Shared>>;
+type Programme = std::result::Result<(), Box<dyn std::error::Error>>;
+
+/// Runs `world` to its horizon and its epilogue.
+pub fn run(world: World, watch: Watch<'_>) -> Result<World, Stopped> {
+    let plan = world.plan().clone();
+    let tick = Duration::from_nanos(plan.turmoil.tick.as_ns());
+    let horizon = Duration::from_nanos(plan.horizon.as_ns());
+    let mut sim = turmoil::Builder::new()
+        .rng_seed(plan.seed)
+        .epoch(SystemTime::UNIX_EPOCH)
+        .tick_duration(tick)
+        .min_message_latency(CARRIAGE)
+        .max_message_latency(CARRIAGE)
+        .fail_rate(0.0)
+        .udp_capacity(1 << 20)
+        .simulation_duration(horizon * 2 + tick * 100)
+        .build();
+
+    let shared = share(world, &plan);
+    let server = Rc::clone(&shared);
+    sim.host("server", move || server_program(Rc::clone(&server)));
+    let address = SocketAddr::new(sim.lookup("server"), SERVER_PORT);
+    shared.borrow_mut().server = address;
+    register_sites(&mut sim, &plan, &shared);
+
+    let mut ticks = 0u64;
+    let mut outages: Vec<Outage> = plan.faults.outages.iter().map(|&plan| Outage::new(plan)).collect();
+    // Two ticks more, so that what is due just before the horizon is handled.
+    while sim.elapsed() < horizon + tick * 2 {
+        for outage in &mut outages {
+            outage.advance(&sim, tick, &shared);
+        }
+        sim.step().map_err(|error| Stopped::Failed(error.to_string()))?;
+        ticks += 1;
+        if ticks.is_multiple_of(TICKS_PER_REPORT) {
+            let shared = shared.borrow();
+            let counts = &shared.world.recorder().counts;
+            let sessions_ended = counts.sessions_completed + counts.sessions_failed;
+            let now = SimTime::from_ns(sim.elapsed().as_nanos() as u64);
+            if !watch(Progress { now, sessions_ended }) {
+                return Err(Stopped::Cancelled);
+            }
+        }
+    }
+    drop(sim);
+    let shared = Rc::into_inner(shared).expect("the programs ended with their simulation").into_inner();
+    let mut world = shared.world;
+    world.finish(shared.in_flight);
+    Ok(world)
+}
+
+fn share(world: World, plan: &Plan) -> Handle {
+    Rc::new(RefCell::new(Shared {
+        world,
+        out: Out::default(),
+        in_flight: 0,
+        partitioned: vec![false; usize::from(plan.fleet.sites)],
+        partition_drops: 0,
+        horizon: SimTime::ZERO + plan.horizon,
+        server: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), SERVER_PORT),
+    }))
+}
+
+fn site_name(site: SiteId) -> String {
+    format!("site-{site}")
+}
+
+/// Makes a host of each site, and a task on it of each of its clients.
+fn register_sites(sim: &mut turmoil::Sim<'_>, plan: &Plan, shared: &Handle) {
+    let (clients, sites) = (plan.fleet.clients, plan.fleet.sites);
+    let mut people: Vec<Vec<Arrival>> = vec![Vec::new(); clients as usize];
+    for arrival in arrivals(plan) {
+        people[arrival.client.index()].push(arrival);
+    }
+    let visits_left = plan.load.retry_visit.map_or(0, |retry| retry.visits);
+    let mut people = people.into_iter();
+    for site in (0..sites).map(SiteId) {
+        let here: Vec<ClientId> =
+            (0..clients).map(ClientId).filter(|&client| site_of(client, clients, sites) == site).collect();
+        let staffed: Vec<(ClientId, Vec<Holder>)> = here
+            .into_iter()
+            .map(|client| {
+                let arrivals = people.next().expect("every client has a list");
+                let holder = |arrival: Arrival| Holder { arrived: arrival.at, card: arrival.card, visits_left };
+                (client, arrivals.into_iter().map(holder).collect())
+            })
+            .collect();
+        let staffed = Rc::new(staffed);
+        let shared = Rc::clone(shared);
+        sim.host(site_name(site), move || {
+            let (staffed, shared) = (Rc::clone(&staffed), Rc::clone(&shared));
+            async move {
+                for (port, (client, holders)) in (CLIENT_PORTS..).zip(staffed.iter()) {
+                    let programme = client_program(Rc::clone(&shared), *client, port, holders.clone());
+                    tokio::task::spawn_local(programme);
+                }
+                std::future::pending::<Programme>().await
+            }
+        });
+    }
+}
+
+/// Puts a scheduled outage into force as a partition, and lifts it.
+struct Outage {
+    plan: OutagePlan,
+    state: OutageState,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OutageState {
+    Ahead,
+    InForce,
+    Over,
+}
+
+impl Outage {
+    fn new(plan: OutagePlan) -> Self {
+        Outage { plan, state: OutageState::Ahead }
+    }
+
+    /// Called before each step, which covers the time from `sim.elapsed()` to one tick later.
+    fn advance(&mut self, sim: &turmoil::Sim<'_>, tick: Duration, shared: &Handle) {
+        let (now, site) = (sim.elapsed(), self.plan.site);
+        let from = Duration::from_nanos(self.plan.from.as_ns()) + tick * SETTLING_TICKS + 2 * CARRIAGE;
+        let until = Duration::from_nanos(self.plan.until.as_ns());
+        if self.state == OutageState::Ahead && now >= from {
+            sim.partition(site_name(site), "server");
+            shared.borrow_mut().partitioned[site.index()] = true;
+            self.state = OutageState::InForce;
+        }
+        if self.state == OutageState::InForce && now + tick > until {
+            sim.repair(site_name(site), "server");
+            shared.borrow_mut().partitioned[site.index()] = false;
+            self.state = OutageState::Over;
+        }
+    }
+}
+
+/// A datagram that the edge of the receiver's line holds until its arrival time.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Held {
+    at: SimTime,
+    client: ClientId,
+    order: u64,
+    datagram: Vec<u8>,
+}
+
+/// The edge of a line: what has been carried there and is not due yet.
+#[derive(Default)]
+struct Edge {
+    held: BinaryHeap<Reverse<Held>>,
+    spare: Vec<Vec<u8>>,
+    /// Up to when this side has handled what was due.
+    handled: SimTime,
+}
+
+impl Edge {
+    /// Takes a datagram out of its envelope.
+    fn take(&mut self, client: ClientId, packet: &[u8]) {
+        let (envelope, datagram) = packet.split_at(ENVELOPE);
+        let number = |range: std::ops::Range<usize>| {
+            u64::from_le_bytes(envelope[range].try_into().expect("eight bytes were asked for"))
+        };
+        assert!(envelope[16] == 0, "turmoil delivered a datagram of client {client} through a partition");
+        let mut bytes = self.spare.pop().unwrap_or_default();
+        bytes.clear();
+        bytes.extend_from_slice(datagram);
+        let (at, order) = (SimTime::from_ns(number(0..8)), number(8..16));
+        self.held.push(Reverse(Held { at, client, order, datagram: bytes }));
+    }
+
+    fn due(&self) -> Option<SimTime> {
+        self.held.peek().map(|Reverse(held)| held.at)
+    }
+
+    fn next(&mut self) -> Option<Held> {
+        self.held.pop().map(|Reverse(held)| held)
+    }
+}
+
+/// The time to handle something at that was due at `at`, when everything up to `handled` has been handled.
+fn advance(handled: &mut SimTime, at: SimTime) -> SimTime {
+    *handled = at.max(*handled);
+    *handled
+}
+
+fn earliest<const L: usize>(times: [Option<SimTime>; L]) -> Option<SimTime> {
+    times.into_iter().flatten().min()
+}
+
+impl Shared {
+    /// Puts the world's flights into envelopes and lets `send` carry them. Doomed ones go to turmoil only while a
+    /// partition stands that drops them.
+    fn dispatch(&mut self, packet: &mut Vec<u8>, mut send: impl FnMut(&Flight, &[u8])) {
+        for flight in &self.out.flights {
+            if flight.doomed {
+                let plan = self.world.plan();
+                let site = site_of(flight.client, plan.fleet.clients, plan.fleet.sites);
+                if !self.partitioned[site.index()] {
+                    continue;
+                }
+                self.partition_drops += 1;
+            } else {
+                self.in_flight += 1;
+            }
+            packet.clear();
+            packet.extend_from_slice(&flight.at.as_ns().to_le_bytes());
+            packet.extend_from_slice(&flight.order.to_le_bytes());
+            packet.push(u8::from(flight.doomed));
+            packet.extend_from_slice(self.out.datagram(flight));
+            send(flight, packet);
+        }
+        self.out.clear();
+    }
+
+    /// A datagram of the edge's reaches the world.
+    fn arrive(&mut self, direction: Direction, handled: &mut SimTime, held: &Held) {
+        let at = advance(handled, held.at);
+        if at > held.at {
+            self.world.count_late_delivery();
+        }
+        self.in_flight -= 1;
+        match direction {
+            Direction::Up => self.world.server_receive(at, held.client, &held.datagram, &mut self.out),
+            Direction::Down => self.world.client_receive(at, held.client, &held.datagram, &mut self.out),
+        }
+    }
+}
+
+/// Sleeps until `at`, or forever.
+async fn sleep_until(start: Instant, at: Option<SimTime>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(start + Duration::from_nanos(at.as_ns())).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn elapsed(start: Instant) -> SimTime {
+    SimTime::from_ns((Instant::now() - start).as_nanos() as u64)
+}
+
+/// The server: receives, serves and answers.
+async fn server_program(shared: Handle) -> Programme {
+    let start = Instant::now();
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, SERVER_PORT)).await?;
+    let (clients, horizon) = {
+        let shared = shared.borrow();
+        (shared.world.plan().fleet.clients, shared.horizon)
+    };
+    let mut peers = vec![None; clients as usize];
+    let mut edge = Edge::default();
+    let mut buffer = vec![0; LARGEST_DATAGRAM];
+    let mut packet = Vec::new();
+    let mut due = None;
+    loop {
+        tokio::select! {
+            biased;
+            received = socket.recv_from(&mut buffer) => {
+                let mut next = Some(received?);
+                while let Some((length, peer)) = next {
+                    let client = edge_client(&buffer[..length]);
+                    peers[client.index()] = Some(peer);
+                    edge.take(client, &buffer[4..length]);
+                    next = socket.try_recv_from(&mut buffer).ok();
+                }
+            }
+            () = sleep_until(start, due) => {}
+        }
+        let now = elapsed(start);
+        let shared = &mut *shared.borrow_mut();
+        loop {
+            let (arrival, core) = (edge.due(), shared.world.server_due());
+            due = earliest([arrival, core]).filter(|&at| at < horizon);
+            if due.is_none_or(|at| at > now) {
+                break;
+            }
+            if arrival == due {
+                let held = edge.next().expect("something is due");
+                shared.arrive(Direction::Up, &mut edge.handled, &held);
+                edge.spare.push(held.datagram);
+            } else if let Some(at) = due {
+                let at = advance(&mut edge.handled, at);
+                shared.world.server_wake(at, &mut shared.out);
+            }
+            shared.dispatch(&mut packet, |flight, packet| {
+                let peer = peers[flight.client.index()].expect("an answer goes to a client that has asked");
+                let _ = socket.try_send_to(packet, peer); // in a partition: dropped, as planned
+            });
+        }
+    }
+}
+
+/// The client that a packet to the server is from: its first four bytes.
+fn edge_client(packet: &[u8]) -> ClientId {
+    let (client, _) = packet.split_first_chunk().expect("every packet names its client");
+    ClientId(u32::from_le_bytes(*client))
+}
+
+/// One client: waits for card holders, serves them, and talks to the server.
+async fn client_program(shared: Handle, client: ClientId, port: u16, holders: Vec<Holder>) -> Programme {
+    let start = Instant::now();
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).await?;
+    let (server, horizon) = {
+        let shared = shared.borrow();
+        (shared.server, shared.horizon)
+    };
+    let mut edge = Edge::default();
+    let mut buffer = vec![0; LARGEST_DATAGRAM];
+    let (mut packet, mut addressed) = (Vec::new(), Vec::new());
+    let mut returns: BinaryHeap<Reverse<Return>> = BinaryHeap::new();
+    let mut holders = holders.into_iter().peekable();
+    loop {
+        let (arrived, back) =
+            (holders.peek().map(|holder| holder.arrived), returns.peek().map(|back| back.0.holder.arrived));
+        let mut due = {
+            let world = &shared.borrow().world;
+            earliest([edge.due(), arrived, back, world.client_due(client)])
+        };
+        due = due.filter(|&at| at < horizon);
+        tokio::select! {
+            biased;
+            received = socket.recv_from(&mut buffer) => {
+                let (length, _) = received?;
+                edge.take(client, &buffer[..length]);
+            }
+            () = sleep_until(start, due) => {}
+        }
+        let now = elapsed(start);
+        let shared = &mut *shared.borrow_mut();
+        loop {
+            let arrival = edge.due();
+            let arrived = holders.peek().map(|holder| holder.arrived);
+            let back = returns.peek().map(|back| back.0.holder.arrived);
+            let due = earliest([arrival, arrived, back, shared.world.client_due(client)]);
+            let Some(at) = due.filter(|&at| at < horizon && at <= now) else { break };
+            if arrival == due {
+                let held = edge.next().expect("a datagram is due");
+                shared.arrive(Direction::Down, &mut edge.handled, &held);
+                edge.spare.push(held.datagram);
+            } else if arrived == due {
+                let holder = holders.next().expect("a holder is due");
+                advance(&mut edge.handled, at);
+                shared.world.arrive(client, holder);
+            } else if back == due {
+                let Reverse(back) = returns.pop().expect("someone is due to come back");
+                advance(&mut edge.handled, at);
+                shared.world.arrive(client, back.holder);
+            } else {
+                let at = advance(&mut edge.handled, at);
+                shared.world.client_wake(at, client, &mut shared.out);
+            }
+            returns.extend(shared.out.returns.drain(..).map(Reverse));
+            shared.dispatch(&mut packet, |_, packet| {
+                addressed.clear();
+                addressed.extend_from_slice(&client.0.to_le_bytes());
+                addressed.extend_from_slice(packet);
+                let _ = socket.try_send_to(&addressed, server); // in a partition: dropped, as planned
+            });
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! What a run counts and measures, until it becomes a [`Results`](keystorm_reports::results::Results).
+//!
+//! Everything is attributed to the simulated time at which it happened, so that an engine may handle events in
+//! different places in any order.
+
+pub mod digest;
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+use keystorm_model::client::{Cause, Step};
+use keystorm_model::{SimTime, Span};
+use keystorm_reports::results::{Bucket, Counts, Failure, Phase, PhaseLatency};
+
+use digest::Digest;
+
+/// The timeline has about so many buckets.
+const BUCKETS: u64 = 60;
+/// Widths that a bucket may have, seconds.
+const WIDTHS_S: [u64; 16] =
+    [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 21_600, 86_400];
+/// Significant digits of the histograms of a run, and of one bucket.
+const DIGITS: u8 = 3;
+const BUCKET_DIGITS: u8 = 2;
+
+/// Counters and histograms of a run.
+pub struct Recorder {
+    /// What is counted over the whole run.
+    pub counts: Counts,
+    /// Waiting time of datagrams at the server, microseconds.
+    pub server_wait_us: Histogram<u64>,
+    /// Server CPU time spent.
+    pub server_busy: Span,
+    /// Longest queue at the server.
+    pub queue_max: u64,
+    /// Hash of everything that happened.
+    pub digest: Digest,
+    phases: [PhaseLatency; 3],
+    bucket: Span,
+    buckets: Vec<Bucket>,
+    failures: BTreeMap<(&'static str, &'static str, &'static str), u64>,
+    horizon: SimTime,
+}
+
+/// Start and insertion of what a latency is measured from.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    /// When the card holder arrived.
+    pub intended: SimTime,
+    /// When the card was inserted.
+    pub service: SimTime,
+}
+
+fn histogram(digits: u8) -> Histogram<u64> {
+    Histogram::new(digits).expect("the number of digits is in range")
+}
+
+fn empty_bucket() -> Bucket {
+    Bucket {
+        arrivals: 0,
+        completed: 0,
+        failed_ng: 0,
+        failed_give_up: 0,
+        failed_pulled: 0,
+        failed_other: 0,
+        updates_committed: 0,
+        updates_interrupted: 0,
+        in_flight: 0,
+        queue_max: 0,
+        busy_ns: 0,
+        retransmissions: 0,
+        line_bytes: 0,
+        latency_us: [None, None, None],
+    }
+}
+
+impl Recorder {
+    /// A recorder for a run of length `horizon`.
+    pub fn new(horizon: Span) -> Self {
+        let wanted = horizon.as_ns() / BUCKETS / 1_000_000_000;
+        let width = WIDTHS_S.iter().copied().find(|&width| width >= wanted).unwrap_or(86_400);
+        let bucket = Span::from_secs(width);
+        let count = horizon.as_ns().div_ceil(bucket.as_ns()) as usize;
+        let latency =
+            || PhaseLatency { intended_us: histogram(DIGITS), service_us: histogram(DIGITS) };
+        Recorder {
+            counts: Counts::default(),
+            server_wait_us: histogram(DIGITS),
+            server_busy: Span::ZERO,
+            queue_max: 0,
+            digest: Digest::new(count, bucket.as_ns()),
+            phases: [latency(), latency(), latency()],
+            bucket,
+            buckets: (0..count).map(|_| empty_bucket()).collect(),
+            failures: BTreeMap::new(),
+            horizon: SimTime::ZERO + horizon,
+        }
+    }
+
+    /// Width of the timeline's buckets.
+    pub fn bucket_width(&self) -> Span {
+        self.bucket
+    }
+
+    /// Whether `at` belongs to the run proper, not to its epilogue.
+    pub fn is_load(&self, at: SimTime) -> bool {
+        at < self.horizon
+    }
+
+    /// The bucket that `at` lies in.
+    pub fn bucket(&mut self, at: SimTime) -> &mut Bucket {
+        let last = self.buckets.len() - 1;
+        &mut self.buckets[((at.as_ns() / self.bucket.as_ns()) as usize).min(last)]
+    }
+
+    /// A card holder arrived.
+    pub fn session_started(&mut self, at: SimTime) {
+        self.counts.sessions_started += 1;
+        self.bucket(at).arrivals += 1;
+    }
+
+    /// A session ended well.
+    pub fn session_completed(&mut self, at: SimTime, origin: Origin) {
+        self.counts.sessions_completed += 1;
+        self.bucket(at).completed += 1;
+        self.latency(at, Phase::Session, origin);
+    }
+
+    /// A session failed.
+    pub fn session_failed(&mut self, at: SimTime, step: Step, cause: Cause) {
+        self.counts.sessions_failed += 1;
+        let bucket = self.bucket(at);
+        match cause {
+            Cause::ServerSaidNo | Cause::CardSaidNo(_) => bucket.failed_ng += 1,
+            Cause::GaveUp => bucket.failed_give_up += 1,
+            Cause::CardPulled => bucket.failed_pulled += 1,
+            Cause::Stale => bucket.failed_other += 1,
+        }
+        *self.failures.entry((step.phase(), step.name(), cause.name())).or_default() += 1;
+    }
+
+    /// A phase ended at `at`.
+    pub fn latency(&mut self, at: SimTime, phase: Phase, origin: Origin) {
+        let intended = at.since(origin.intended).as_us();
+        let measured = &mut self.phases[phase as usize];
+        measured.intended_us.record(intended).expect("auto-resizing");
+        measured.service_us.record(at.since(origin.service).as_us()).expect("auto-resizing");
+        let slot = &mut self.bucket(at).latency_us[phase as usize];
+        slot.get_or_insert_with(|| histogram(BUCKET_DIGITS)).record(intended).expect("auto-resizing");
+    }
+
+    /// A datagram was handed to the line.
+    pub fn sent(&mut self, at: SimTime, bytes: u64, retransmission: bool) {
+        self.counts.messages_sent += 1;
+        self.counts.line_bytes += bytes;
+        self.counts.retransmissions += u64::from(retransmission);
+        let bucket = self.bucket(at);
+        bucket.line_bytes += bytes;
+        bucket.retransmissions += u64::from(retransmission);
+    }
+
+    /// The server served a datagram from `start` on, which had waited since `arrived`.
+    pub fn served(&mut self, arrived: SimTime, start: SimTime, service: Span) {
+        self.server_wait_us.record(start.since(arrived).as_us()).expect("auto-resizing");
+        self.server_busy += service;
+        self.bucket(start).busy_ns += service.as_ns();
+    }
+
+    /// So many datagrams wait at the server.
+    pub fn queue(&mut self, at: SimTime, waiting: u64) {
+        self.queue_max = self.queue_max.max(waiting);
+        let bucket = self.bucket(at);
+        bucket.queue_max = bucket.queue_max.max(waiting);
+    }
+
+    /// Hands over what was measured: phases, timeline, failures.
+    pub fn into_parts(mut self) -> Recorded {
+        let mut in_flight = 0u64;
+        for bucket in &mut self.buckets {
+            let failed =
+                bucket.failed_ng + bucket.failed_give_up + bucket.failed_pulled + bucket.failed_other;
+            in_flight = (in_flight + bucket.arrivals).saturating_sub(bucket.completed + failed);
+            bucket.in_flight = in_flight;
+        }
+        let failures = self
+            .failures
+            .into_iter()
+            .map(|((phase, step, cause), count)| Failure { phase, step, cause, count })
+            .collect();
+        Recorded {
+            counts: self.counts,
+            server_wait_us: self.server_wait_us,
+            server_busy: self.server_busy,
+            queue_max: self.queue_max,
+            phases: self.phases,
+            bucket: self.bucket,
+            timeline: self.buckets,
+            failures,
+            trace_digest: self.digest.total(),
+            interval_digests: self.digest.intervals().to_vec(),
+        }
+    }
+}
+
+/// What a recorder holds at the end.
+pub struct Recorded {
+    /// See [`Recorder::counts`].
+    pub counts: Counts,
+    /// See [`Recorder::server_wait_us`].
+    pub server_wait_us: Histogram<u64>,
+    /// See [`Recorder::server_busy`].
+    pub server_busy: Span,
+    /// See [`Recorder::queue_max`].
+    pub queue_max: u64,
+    /// Latencies by phase.
+    pub phases: [PhaseLatency; 3],
+    /// Width of a bucket.
+    pub bucket: Span,
+    /// The timeline.
+    pub timeline: Vec<Bucket>,
+    /// Failures by step and cause.
+    pub failures: Vec<Failure>,
+    /// The digest of the run.
+    pub trace_digest: u128,
+    /// The digest of each bucket.
+    pub interval_digests: Vec<u128>,
+}

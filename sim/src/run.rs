@@ -1,0 +1,128 @@
+//! From a plan to its results: chooses the engine, runs it, and judges what it found.
+
+use keystorm_model::server::Embodiment;
+use keystorm_model::{Ratio, SimTime, Span};
+use keystorm_reports::results::{FaultCount, Results, RunFacts, ServerFigures};
+
+use crate::check::Violation;
+use crate::engine::{self, Stopped, Watch};
+use crate::plan::{EngineKind, LossPlan, Plan};
+use crate::record::Recorder;
+use crate::world::World;
+
+/// Version of this program, as reports name it.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A run that has come to its end.
+pub struct Finished {
+    /// What it found.
+    pub results: Results,
+    /// Rules that did not hold; empty in a good run.
+    pub violations: Vec<Violation>,
+    /// The digest of each interval of the timeline.
+    pub interval_digests: Vec<u128>,
+    /// The fleet, for the rows of `cards.csv`.
+    pub world: World,
+}
+
+impl Finished {
+    /// The faults that the scenario asks for and that never struck though they had to.
+    pub fn idle_faults(&self) -> impl Iterator<Item = &FaultCount> {
+        self.results.faults.iter().filter(|fault| fault.never_fired())
+    }
+}
+
+/// Runs `plan`. `watch` is told how far the run has come, and may stop it.
+pub fn simulate(plan: Plan, watch: Watch<'_>) -> Result<Finished, Stopped> {
+    let engine = plan.engine;
+    let world = World::new(plan);
+    let mut world = match engine {
+        EngineKind::Turmoil => engine::turmoil::run(world, watch)?,
+    };
+    let faults = faults(&world);
+    let plan = world.plan().clone();
+    let recorder = std::mem::replace(&mut world.recorder, Recorder::new(Span::from_secs(1)));
+    let recorded = recorder.into_parts();
+    let results = Results {
+        run: facts(&plan),
+        counts: recorded.counts,
+        server: ServerFigures {
+            busy_ns: recorded.server_busy.as_ns(),
+            cores: plan.server.cores.into(),
+            queue_max: recorded.queue_max,
+            wait_us: recorded.server_wait_us,
+        },
+        phases: recorded.phases,
+        bucket_ns: recorded.bucket.as_ns(),
+        timeline: recorded.timeline,
+        failures: recorded.failures,
+        faults,
+        trace_digest: recorded.trace_digest,
+    };
+    let violations = world.ledger.violations().to_vec();
+    Ok(Finished { results, violations, interval_digests: recorded.interval_digests, world })
+}
+
+fn facts(plan: &Plan) -> RunFacts {
+    RunFacts {
+        scenario: plan.name.clone(),
+        scenario_sha256: plan.scenario_sha256.clone(),
+        seed: plan.seed,
+        engine: plan.engine.name(),
+        version: VERSION,
+        suite: plan.fleet.suite.name(),
+        embodiment: Embodiment::name(plan.update.embodiment).to_owned(),
+        recovery: plan.update.recovery.name(),
+        cards: plan.fleet.cards.into(),
+        clients: plan.fleet.clients.into(),
+        sites: plan.fleet.sites.into(),
+        horizon_ns: plan.horizon.as_ns(),
+    }
+}
+
+/// How often each fault that the scenario asks for struck.
+fn faults(world: &World) -> Vec<FaultCount> {
+    let (plan, tally, counts) = (world.plan(), &world.tally, &world.recorder().counts);
+    let share = |ratio: Ratio| {
+        let (numerator, denominator) = ratio.parts();
+        f64::from(numerator) / f64::from(denominator)
+    };
+    let loss = match plan.line.loss {
+        LossPlan::Independent(loss) => share(loss),
+        LossPlan::Burst { p, r } if p.is_zero() && r.is_zero() => 0.0,
+        LossPlan::Burst { p, r } => share(p) / (share(p) + share(r)),
+    };
+    let random = [
+        ("message loss", counts.messages_sent, tally.lost, loss),
+        (
+            "message duplication",
+            counts.messages_sent,
+            counts.messages_duplicated,
+            share(plan.line.duplicate),
+        ),
+        ("message reordering", counts.messages_sent, tally.reordered, share(plan.line.reorder)),
+        ("card pulled out", tally.connections, tally.pulls, share(plan.faults.pull)),
+    ];
+    let mut faults: Vec<FaultCount> = random
+        .into_iter()
+        .filter(|&(.., rate)| rate > 0.0)
+        .map(|(fault, chances, fired, rate)| FaultCount {
+            fault: fault.into(),
+            chances,
+            fired,
+            expected: chances as f64 * rate,
+            scheduled: false,
+        })
+        .collect();
+    for (outage, &cut) in plan.faults.outages.iter().zip(&tally.cut_by_outage) {
+        let from = outage.from.since(SimTime::ZERO);
+        faults.push(FaultCount {
+            fault: format!("outage of site {} at {from}", outage.site),
+            chances: 1,
+            fired: cut,
+            expected: 1.0,
+            scheduled: outage.from < SimTime::ZERO + plan.horizon,
+        });
+    }
+    faults
+}

@@ -1,0 +1,317 @@
+//! What happens at the desks: holders arrive, cards are inserted, answer commands and are pulled out, clients
+//! talk to the server.
+
+use keystorm_model::apdu;
+use keystorm_model::card::{Card, CardWork, Memory, Power, PowerLost};
+use keystorm_model::client::{Cause, ClientEffect, ClientInput, Ending, commands_in_connection};
+use keystorm_model::draw::{Purpose, Seed, owner};
+use keystorm_model::secure::Direction;
+use keystorm_model::{CardId, ClientId, ConnectionId, SimTime, Span};
+use keystorm_reports::results::Phase;
+
+use crate::check::witness::Witness;
+use crate::record::digest::{Parties, Trace};
+
+use super::desk::{Execution, Holder, Pull, PullMoment, Reader, Visit, command_time};
+use super::line::Attempt;
+use super::{Out, Return, World};
+
+/// Words of a visit's draws that decide whether and where the card is pulled out.
+const PULL_WORDS: [u64; 4] = [0, 1, 2, 3];
+
+impl World {
+    /// A card holder arrives at `client`.
+    pub fn arrive(&mut self, client: ClientId, holder: Holder) {
+        let at = holder.arrived;
+        self.recorder.session_started(at);
+        let desk = &mut self.desks[client.index()];
+        if desk.visit.is_some() {
+            desk.queue.push_back(holder);
+        } else {
+            self.insert(at, client, holder);
+        }
+    }
+
+    /// When the desk of `client` wants to be woken.
+    pub fn client_due(&self, client: ClientId) -> Option<SimTime> {
+        self.desks[client.index()].due()
+    }
+
+    /// Whether someone is at the desk of `client`.
+    pub fn client_is_busy(&self, client: ClientId) -> bool {
+        self.desks[client.index()].visit.is_some()
+    }
+
+    /// Lets the desk of `client` do what is due at `at`.
+    pub fn client_wake(&mut self, at: SimTime, client: ClientId, out: &mut Out) {
+        let desk = &mut self.desks[client.index()];
+        match desk.reader {
+            Reader::Resetting { until } if until <= at => {
+                desk.reader = Reader::Idle;
+                self.connect(at, client, out);
+            }
+            Reader::Executing { until, .. } if until <= at => self.card_done(at, client, out),
+            _ => self.step(at, client, ClientInput::Wake, out),
+        }
+    }
+
+    /// A datagram arrives at `client`.
+    pub fn client_receive(&mut self, at: SimTime, client: ClientId, datagram: &[u8], out: &mut Out) {
+        self.recorder.counts.messages_delivered += 1;
+        let parties = Parties { client, card: None };
+        self.recorder.digest.add(at, Trace::AtClient, parties, datagram);
+        self.step(at, client, ClientInput::Datagram(datagram), out);
+    }
+
+    /// Puts the holder's card into the reader.
+    fn insert(&mut self, at: SimTime, client: ClientId, holder: Holder) {
+        let (connection, draws, line) = self.new_connection(holder.card);
+        let desk = &mut self.desks[client.index()];
+        desk.reader = Reader::Resetting { until: at + self.plan.card.reset };
+        desk.visit = Some(Visit {
+            holder,
+            inserted: at,
+            card: Card::powered_up(),
+            witness: Witness::default(),
+            connection,
+            draws,
+            line,
+            pull: None,
+            commands: 0,
+            authenticated: false,
+        });
+    }
+
+    /// Numbers the card's next connection and opens its draws.
+    pub(super) fn new_connection(
+        &mut self,
+        card: CardId,
+    ) -> (ConnectionId, keystorm_model::draw::Draws, keystorm_model::draw::Draws) {
+        let life = self.cards.life_mut(card);
+        life.connections += 1;
+        let number = owner(card, life.connections);
+        let seed = Seed(self.plan.seed);
+        (ConnectionId(number), seed.open(Purpose::Visit, number), seed.open(Purpose::Line, number))
+    }
+
+    /// The card has been reset: the client connects.
+    fn connect(&mut self, at: SimTime, client: ClientId, out: &mut Out) {
+        let desk = &mut self.desks[client.index()];
+        let visit = desk.visit.as_ref().expect("a card that was reset is in the reader");
+        let mut effects = std::mem::take(&mut self.client_out);
+        desk.client.connect(&self.rules, at, visit.holder.card, visit.connection, &mut effects);
+        self.tally.connections += 1;
+        self.apply(at, client, effects, out);
+    }
+
+    fn step(&mut self, at: SimTime, client: ClientId, input: ClientInput<'_>, out: &mut Out) {
+        let mut effects = std::mem::take(&mut self.client_out);
+        self.desks[client.index()].client.step(&self.rules, at, input, &mut effects);
+        self.apply(at, client, effects, out);
+    }
+
+    /// Carries out what a client wants.
+    fn apply(
+        &mut self,
+        at: SimTime,
+        client: ClientId,
+        mut effects: keystorm_model::outbox::Outbox<ClientEffect>,
+        out: &mut Out,
+    ) {
+        for &effect in &effects.effects {
+            match effect {
+                ClientEffect::Send { datagram, sequence, copy } => {
+                    let attempt = Attempt { direction: Direction::Up, sequence, copy };
+                    self.send(at, client, attempt, effects.get(datagram), out);
+                }
+                ClientEffect::Command(command) => self.command(at, client, effects.get(command)),
+                ClientEffect::Challenged { update } => self.draw_pull(client, update),
+                ClientEffect::Authenticated => self.authenticated(at, client),
+                ClientEffect::ServerRefused => self.recorder.counts.auth_failed += 1,
+                ClientEffect::Ended(ending) => self.ended(at, client, ending, out),
+                ClientEffect::Rejected(_) => self.recorder.counts.rejects += 1,
+            }
+        }
+        effects.clear();
+        self.client_out = effects;
+    }
+
+    fn authenticated(&mut self, at: SimTime, client: ClientId) {
+        let Some(visit) = &mut self.desks[client.index()].visit else { return };
+        if !std::mem::replace(&mut visit.authenticated, true) {
+            self.recorder.latency(at, Phase::Auth, visit.origin());
+        }
+    }
+
+    /// Decides whether, at which command and at which moment the card will be pulled out of this connection.
+    fn draw_pull(&mut self, client: ClientId, update: bool) {
+        let Some(visit) = &mut self.desks[client.index()].visit else { return };
+        let [whether, which, when, _] = PULL_WORDS;
+        if !self.plan.faults.pull.hit(visit.draws.word(whether)) {
+            return;
+        }
+        let renewed = if update { self.plan.update.embodiment.keys_renewed() } else { 0 };
+        let command = 1 + visit.draws.below(which, commands_in_connection(renewed));
+        let moment = match visit.draws.below(when, 3) {
+            0 => PullMoment::Before,
+            1 => PullMoment::During,
+            _ => PullMoment::After,
+        };
+        visit.pull = Some(Pull { command, moment });
+    }
+
+    /// Gives the card a command. The card works on it at once; its answer comes when it has had its time.
+    fn command(&mut self, at: SimTime, client: ClientId, command: &[u8]) {
+        let desk = &mut self.desks[client.index()];
+        let visit = desk.visit.as_mut().expect("a client gives commands to a card in its reader");
+        visit.commands += 1;
+        let pull = visit.pull.filter(|pull| pull.command == visit.commands).map(|pull| pull.moment);
+        let (mut bytes, mut answer) = (Vec::new(), Vec::new());
+        bytes.extend_from_slice(command);
+        let (ending, until) = match pull {
+            Some(PullMoment::Before) => (Execution::Pulled, at),
+            Some(PullMoment::During) => {
+                let lasted = self.execute_cut_short(at, client, command);
+                (Execution::Pulled, at + lasted)
+            }
+            None | Some(PullMoment::After) => {
+                let work = self.execute(at, client, command, Power::steady(), &mut answer);
+                let work = work.expect("steady power lasts");
+                let until = at + command_time(&self.plan.card, work, command.len(), answer.len());
+                let ending =
+                    if pull.is_some() { Execution::AnsweredThenPulled } else { Execution::Answered };
+                (ending, until)
+            }
+        };
+        self.desks[client.index()].reader = Reader::Executing { until, command: bytes, answer, ending };
+    }
+
+    /// Executes a command on the card in the reader, and lets the checkers see what it did to the memory.
+    fn execute(
+        &mut self,
+        at: SimTime,
+        client: ClientId,
+        command: &[u8],
+        mut power: Power,
+        answer: &mut Vec<u8>,
+    ) -> Result<CardWork, PowerLost> {
+        let visit = self.desks[client.index()].visit.as_mut().expect("a card is in the reader");
+        let card = visit.holder.card;
+        let stores = command.get(1) == Some(&apdu::INS_STORE_KEY);
+        let before = if stores { self.cards.keys(card).to_vec() } else { Vec::new() };
+        let writes_before = self.cards.writes(card);
+        let mut memory = self.cards.memory(card);
+        let done =
+            visit.card.execute(&self.kind, &mut memory, &mut visit.draws, command, &mut power, answer);
+        let witness = visit.witness;
+        visit.witness.see(command, done.is_ok().then_some(answer.as_slice()));
+        if self.recorder.is_load(at) {
+            self.recorder.counts.apdus += 1;
+            self.recorder.counts.nvm_writes += u64::from(self.cards.writes(card) - writes_before);
+        }
+        if stores {
+            self.judge_store(at, card, &witness, command, &before);
+        }
+        done
+    }
+
+    /// Executes a command while the card is being pulled out, at a moment drawn uniformly from those at which power can
+    /// fail. Returns how long it lasted.
+    fn execute_cut_short(&mut self, at: SimTime, client: ClientId, command: &[u8]) -> Span {
+        let visit = self.desks[client.index()].visit.as_mut().expect("a card is in the reader");
+        let memory = self.cards.memory(visit.holder.card);
+        // Try it on a copy to learn how many moments there are.
+        let (mut keys, mut tries, mut writes) = (memory.keys.to_vec(), memory.tries.to_vec(), 0);
+        let mut copy = Memory { keys: &mut keys, tries: &mut tries, writes: &mut writes };
+        let (mut power, mut answer) = (Power::steady(), Vec::new());
+        let (mut card, mut draws) = (visit.card.clone(), visit.draws.clone());
+        let work = card
+            .execute(&self.kind, &mut copy, &mut draws, command, &mut power, &mut answer)
+            .expect("steady power lasts");
+        let moments = power.moments_passed();
+        let moment = visit.draws.below(PULL_WORDS[3], moments + 1);
+        let whole = command_time(&self.plan.card, work, command.len(), answer.len());
+        answer.clear();
+        // Past the last moment the card has done everything and only its answer is lost.
+        let _ = self.execute(at, client, command, Power::fails_at(moment), &mut answer);
+        whole * u64::from(moment + 1) / u64::from(moments + 2)
+    }
+
+    /// Lets the checkers judge what a STORE KEY did.
+    pub(super) fn judge_store(&mut self, at: SimTime, card: CardId, witness: &Witness, command: &[u8], before: &[u8]) {
+        let length = self.kind.suite.sizes().key;
+        let after = self.cards.keys(card);
+        let pairs = before.chunks(length).zip(after.chunks(length)).enumerate();
+        for (slot, (old, new)) in pairs {
+            if old == new {
+                continue;
+            }
+            self.ledger.stored(at, card, slot, new);
+            if let Err(what) = witness.judge_store(self.kind.shape, command) {
+                self.ledger.violation(at, card, what);
+            }
+        }
+    }
+
+    /// The card's time for a command is over.
+    fn card_done(&mut self, at: SimTime, client: ClientId, out: &mut Out) {
+        let desk = &mut self.desks[client.index()];
+        let reader = std::mem::replace(&mut desk.reader, Reader::Idle);
+        let Reader::Executing { command, answer, ending, .. } = reader else { return };
+        let parties = Parties { client, card: desk.visit.as_ref().map(|visit| visit.holder.card) };
+        self.recorder.digest.add(at, Trace::Command, parties, &command);
+        let answered = ending != Execution::Pulled;
+        let trace = if answered { Trace::Answer } else { Trace::Pulled };
+        self.recorder.digest.add(at, trace, parties, &answer);
+        if answered {
+            self.step(at, client, ClientInput::CardAnswer(&answer), out);
+        }
+        if ending != Execution::Answered {
+            self.tally.pulls += 1;
+            self.step(at, client, ClientInput::CardGone, out);
+        }
+    }
+
+    /// A connection is over for its client.
+    fn ended(&mut self, at: SimTime, client: ClientId, ending: Ending, out: &mut Out) {
+        let desk = &mut self.desks[client.index()];
+        desk.reader = Reader::Idle;
+        let visit = desk.visit.as_mut().expect("a connection belongs to a visit");
+        let holder = visit.holder;
+        match ending {
+            Ending::Again => {
+                let (connection, draws, line) = self.new_connection(holder.card);
+                let desk = &mut self.desks[client.index()];
+                let visit = desk.visit.as_mut().expect("the visit goes on");
+                (visit.connection, visit.draws, visit.line) = (connection, draws, line);
+                (visit.commands, visit.pull) = (0, None);
+                visit.card = Card::powered_up();
+                visit.witness = Witness::default();
+                desk.reader = Reader::Resetting { until: at + self.plan.card.reset };
+                return;
+            }
+            Ending::Completed => {
+                self.recorder.session_completed(at, visit.origin());
+                let life = self.cards.life_mut(holder.card);
+                life.sessions += 1;
+                life.last_success = Some(at);
+            }
+            Ending::Failed { step, cause } => {
+                debug_assert!(cause != Cause::CardPulled || visit.pull.is_some());
+                self.recorder.session_failed(at, step, cause);
+                if let (Some(retry), Some(left)) =
+                    (self.plan.load.retry_visit, holder.visits_left.checked_sub(1))
+                {
+                    let arrived = at + retry.after;
+                    let holder = Holder { arrived, visits_left: left, ..holder };
+                    out.returns.push(Return { holder, client });
+                }
+            }
+        }
+        let desk = &mut self.desks[client.index()];
+        desk.visit = None;
+        if let Some(next) = desk.queue.pop_front() {
+            self.insert(at, client, next);
+        }
+    }
+}

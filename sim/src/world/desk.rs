@@ -1,0 +1,146 @@
+//! A client's desk: the people who queue at it, the card in its reader, and the machine that serves them.
+
+use std::collections::VecDeque;
+
+use keystorm_model::card::{Card, CardWork};
+use keystorm_model::client::Client;
+use keystorm_model::draw::Draws;
+use keystorm_model::{CardId, ConnectionId, SimTime, SiteId, Span};
+
+use crate::check::witness::Witness;
+use crate::plan::CardPlan;
+use crate::record::Origin;
+
+use super::line::Wire;
+
+/// Bytes that a T=1 block adds to a command or an answer: prologue of 3, checksum of 1 (ISO 7816-3, 11.3).
+const BLOCK_BYTES: u64 = 4;
+
+/// Someone with a card.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Holder {
+    /// When they arrived this time.
+    pub arrived: SimTime,
+    /// Their card.
+    pub card: CardId,
+    /// How often they will come back if the session fails.
+    pub visits_left: u8,
+}
+
+/// A client machine, its reader, and the queue before it.
+pub(super) struct Desk {
+    pub(super) site: SiteId,
+    pub(super) client: Client,
+    pub(super) visit: Option<Visit>,
+    pub(super) reader: Reader,
+    pub(super) queue: VecDeque<Holder>,
+    /// The client's line, to the server and from it.
+    pub(super) up: Wire,
+    pub(super) down: Wire,
+    /// Datagrams sent over the line so far in either direction: they order arrivals at one instant.
+    pub(super) sent: u64,
+}
+
+/// A card in the reader, and its connection.
+pub(super) struct Visit {
+    pub(super) holder: Holder,
+    pub(super) inserted: SimTime,
+    pub(super) card: Card,
+    pub(super) witness: Witness,
+    pub(super) connection: ConnectionId,
+    /// The visit's draws of this connection: pull, card randoms.
+    pub(super) draws: Draws,
+    /// The fates of this connection's messages.
+    pub(super) line: Draws,
+    pub(super) pull: Option<Pull>,
+    /// Commands given to the card in this connection.
+    pub(super) commands: u32,
+    /// Whether the authentication of this visit has been measured.
+    pub(super) authenticated: bool,
+}
+
+impl Visit {
+    pub(super) fn origin(&self) -> Origin {
+        Origin { intended: self.holder.arrived, service: self.inserted }
+    }
+}
+
+/// A card is going to be pulled out at one of its commands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Pull {
+    /// At which, from 1.
+    pub(super) command: u32,
+    pub(super) moment: PullMoment,
+}
+
+/// When a card is pulled out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum PullMoment {
+    /// Before the command reaches it.
+    Before,
+    /// While it works on it.
+    During,
+    /// As soon as it has answered.
+    After,
+}
+
+/// What the reader is doing.
+pub(super) enum Reader {
+    /// Nothing that ends by itself.
+    Idle,
+    /// The card is being reset.
+    Resetting { until: SimTime },
+    /// The card is working on a command.
+    Executing {
+        until: SimTime,
+        /// The command, then the answer.
+        command: Vec<u8>,
+        answer: Vec<u8>,
+        ending: Execution,
+    },
+}
+
+/// How a command is going to end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Execution {
+    /// With an answer.
+    Answered,
+    /// With an answer, after which the card is pulled out.
+    AnsweredThenPulled,
+    /// With the card pulled out before it answered.
+    Pulled,
+}
+
+impl Desk {
+    pub(super) fn new(site: SiteId) -> Self {
+        Desk {
+            site,
+            client: Client::default(),
+            visit: None,
+            reader: Reader::Idle,
+            queue: VecDeque::new(),
+            up: Wire::default(),
+            down: Wire::default(),
+            sent: 0,
+        }
+    }
+
+    /// When something happens at this desk by itself.
+    pub(super) fn due(&self) -> Option<SimTime> {
+        match self.reader {
+            Reader::Resetting { until } | Reader::Executing { until, .. } => {
+                Some(self.client.deadline().map_or(until, |deadline| deadline.min(until)))
+            }
+            Reader::Idle => self.client.deadline(),
+        }
+    }
+}
+
+/// How long a card takes for a command: interface, operating system, ciphers, random numbers and memory.
+pub(super) fn command_time(card: &CardPlan, work: CardWork, command: usize, answer: usize) -> Span {
+    card.command
+        + card.byte * (command as u64 + answer as u64 + 2 * BLOCK_BYTES)
+        + card.cipher * u64::from(work.ciphers)
+        + card.random * u64::from(work.randoms)
+        + card.nvm_write * u64::from(work.writes)
+}

@@ -1,0 +1,302 @@
+//! The end of a run: what is still under way is cut off, the network is healed, and every card that is not up to date
+//! gets the connections that the liveness rule allows. Then each card is judged.
+//!
+//! Once all faults stop and no new period starts, a card with k depths due is up to date after k connections under
+//! until-committed. The epilogue stays in the last period of the run and is no part of the load figures.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use keystorm_model::card::{Card, Power};
+use keystorm_model::client::{Client, ClientEffect, ClientInput, Ending};
+use keystorm_model::draw::Draws;
+use keystorm_model::outbox::Outbox;
+use keystorm_model::server::{Directory, Recovery, ServerEffect};
+use keystorm_model::{CardId, ClientId, ConnectionId, Depth, SimTime, Span};
+use keystorm_reports::results::{CardRow, DepthRow, Outcome, PairState};
+
+use crate::check::conservation;
+use crate::check::ledger::PairView;
+use crate::check::witness::Witness;
+use crate::record::digest::{Parties, Trace};
+
+use super::World;
+
+/// The client of the epilogue's connections in the digest.
+const NOBODY: ClientId = ClientId(u32::MAX);
+
+/// One end of an undisturbed connection.
+struct Undisturbed {
+    id: CardId,
+    client: Client,
+    card: Card,
+    draws: Draws,
+    witness: Witness,
+}
+
+/// What is to be done next in an undisturbed connection.
+enum Action {
+    ToServer(Vec<u8>),
+    ToCard(Vec<u8>),
+}
+
+impl World {
+    /// Ends the run. `in_flight` is how many datagrams the engine still held.
+    pub fn finish(&mut self, in_flight: u64) {
+        let horizon = SimTime::ZERO + self.plan.horizon;
+        self.cut_off();
+        self.recorder.counts.messages_in_flight = in_flight;
+        for card in (0..self.cards.len()).map(CardId) {
+            self.bring_up_to_date(card);
+        }
+        for card in (0..self.cards.len()).map(CardId) {
+            self.judge(card);
+        }
+        let cards = u64::from(self.cards.len());
+        let sums = conservation::check(&self.recorder.counts, cards, in_flight, horizon);
+        self.ledger.add(sums);
+    }
+
+    /// Counts what is under way at the horizon, and forgets it.
+    fn cut_off(&mut self) {
+        let mut alive = BTreeSet::new();
+        for desk in &mut self.desks {
+            let here = desk.queue.len() as u64 + u64::from(desk.visit.is_some());
+            self.recorder.counts.sessions_in_flight += here;
+            alive.extend(desk.client.connection());
+            desk.client.abort();
+            desk.visit = None;
+        }
+        let last = SimTime::ZERO + (self.plan.horizon - Span::from_ns(1));
+        for open in self.server.open_updates() {
+            if alive.contains(&open.connection) {
+                self.recorder.counts.updates_in_flight += 1;
+            } else {
+                self.recorder.counts.updates_interrupted += 1;
+                self.recorder.bucket(last).updates_interrupted += 1;
+                self.ledger.interrupted(open.card, open.depth);
+            }
+        }
+    }
+
+    /// The time at which the epilogue takes place for the server: still in the last period.
+    fn last_moment(&self) -> SimTime {
+        SimTime::ZERO + (self.plan.horizon - Span::from_ns(1))
+    }
+
+    fn depths_due(&self, card: CardId) -> usize {
+        let now = self.last_moment();
+        let due = |(depth, &length): (usize, &Span)| {
+            let period = keystorm_model::server::Period::at(now, length);
+            self.server.directory().renewal(card, Depth(depth as u8)).committed < period
+        };
+        self.plan.update.periods.iter().enumerate().filter(|&entry| due(entry)).count()
+    }
+
+    fn bring_up_to_date(&mut self, card: CardId) {
+        for _ in 0..self.depths_due(card) {
+            self.connect_undisturbed(card);
+        }
+    }
+
+    /// One connection over a line without faults, in no time.
+    fn connect_undisturbed(&mut self, id: CardId) -> Option<Ending> {
+        let (connection, draws, _) = self.new_connection(id);
+        let (client, card) = (Client::default(), Card::powered_up());
+        let mut party = Undisturbed { id, client, card, draws, witness: Witness::default() };
+        let mut effects = Outbox::default();
+        let mut actions = VecDeque::new();
+        let now = self.last_moment();
+        party.client.connect(&self.rules, now, id, ConnectionId(connection.0), &mut effects);
+        let mut ending = queue(&mut effects, &mut actions);
+        while let Some(action) = actions.pop_front() {
+            match action {
+                Action::ToServer(datagram) => {
+                    for answer in self.serve_undisturbed(&datagram) {
+                        let input = ClientInput::Datagram(&answer);
+                        party.client.step(&self.rules, now, input, &mut effects);
+                        ending = ending.or(queue(&mut effects, &mut actions));
+                    }
+                }
+                Action::ToCard(command) => {
+                    let answer = self.execute_undisturbed(&mut party, &command);
+                    let input = ClientInput::CardAnswer(&answer);
+                    party.client.step(&self.rules, now, input, &mut effects);
+                    ending = ending.or(queue(&mut effects, &mut actions));
+                }
+            }
+        }
+        ending
+    }
+
+    fn serve_undisturbed(&mut self, datagram: &[u8]) -> Vec<Vec<u8>> {
+        let at = SimTime::ZERO + self.plan.horizon;
+        let parties = Parties { client: NOBODY, card: None };
+        self.recorder.digest.add(at, Trace::AtServer, parties, datagram);
+        let mut effects = std::mem::take(&mut self.server_out);
+        self.server.step(self.last_moment(), datagram, &mut effects);
+        let mut answers = Vec::new();
+        let mut started = None;
+        for &effect in &effects.effects {
+            match effect {
+                ServerEffect::Answer { datagram, .. } => answers.push(effects.get(datagram).to_vec()),
+                ServerEffect::UpdateStarted { card, .. } => {
+                    started = Some(card);
+                    self.note(at, false, effect);
+                }
+                ServerEffect::Offered { key, value } => {
+                    let card = started.expect("an offer follows the start of its update");
+                    self.offered(card, key, effects.get(value));
+                }
+                ServerEffect::SessionOpened { card, ro } => {
+                    self.ledger.session_opened(at, card, effects.get(ro));
+                }
+                effect => self.note(at, false, effect),
+            }
+        }
+        effects.clear();
+        self.server_out = effects;
+        for answer in &answers {
+            self.recorder.digest.add(at, Trace::AtClient, parties, answer);
+        }
+        answers
+    }
+
+    fn execute_undisturbed(&mut self, party: &mut Undisturbed, command: &[u8]) -> Vec<u8> {
+        let at = SimTime::ZERO + self.plan.horizon;
+        let mut answer = Vec::new();
+        let before = self.cards.keys(party.id).to_vec();
+        let mut memory = self.cards.memory(party.id);
+        party
+            .card
+            .execute(
+                &self.kind,
+                &mut memory,
+                &mut party.draws,
+                command,
+                &mut Power::steady(),
+                &mut answer,
+            )
+            .expect("steady power lasts");
+        self.judge_store(at, party.id, &party.witness, command, &before);
+        party.witness.see(command, Some(&answer));
+        let parties = Parties { client: NOBODY, card: Some(party.id) };
+        self.recorder.digest.add(at, Trace::Command, parties, command);
+        self.recorder.digest.add(at, Trace::Answer, parties, &answer);
+        answer
+    }
+
+    /// Checks one card against the rules, and counts what became of it.
+    fn judge(&mut self, card: CardId) {
+        let at = SimTime::ZERO + self.plan.horizon;
+        let mut in_step = true;
+        for depth in (0..self.plan.fleet.shape.depths()).map(Depth) {
+            let state = self.pair(card, depth).state;
+            in_step &= matches!(state, PairState::Old | PairState::New);
+            self.ledger.judge_pair(at, card, depth, state);
+        }
+        let outcome = self.outcome(card);
+        let counts = &mut self.recorder.counts;
+        *match outcome {
+            Outcome::Unharmed => &mut counts.cards_unharmed,
+            Outcome::Healed => &mut counts.cards_healed,
+            Outcome::Reissued => &mut counts.cards_reissued,
+            Outcome::Blocked => &mut counts.cards_blocked,
+            Outcome::Torn => &mut counts.cards_torn,
+            Outcome::Stranded => &mut counts.cards_stranded,
+        } += 1;
+        let promised = self.plan.update.recovery == Recovery::UntilCommitted;
+        let excepted = matches!(outcome, Outcome::Blocked | Outcome::Torn | Outcome::Reissued);
+        if promised && !excepted && (!in_step || self.depths_due(card) > 0) {
+            let what = "liveness: not up to date after the connections that the policy promises".into();
+            self.ledger.violation(at, card, what);
+        }
+    }
+
+    fn pair(&self, card: CardId, depth: Depth) -> PairView {
+        let directory = self.server.directory();
+        self.ledger.pair(card, depth, self.cards.keys(card), |slot| directory.key(card, slot))
+    }
+
+    /// What became of a card, once the epilogue is over.
+    fn outcome(&self, card: CardId) -> Outcome {
+        let next = self.server.next_assignment(card, self.last_moment()).pair;
+        let tries = self.cards.tries(card)[next.external.index() - 1];
+        let shape = self.plan.fleet.shape;
+        let length = self.kind.suite.sizes().key;
+        let keys = self.cards.keys(card);
+        let agrees = |ring, no| {
+            let key = keystorm_model::rings::KeyRef { ring, no };
+            let slot = shape.slot(key).expect("the policy names existing keys");
+            keys[slot * length..][..length] == *self.server.directory().key(card, slot)
+        };
+        use keystorm_model::rings::Ring;
+        if tries == 0 {
+            Outcome::Blocked
+        } else if !agrees(Ring::Internal, next.internal) || !agrees(Ring::External, next.external) {
+            Outcome::Stranded
+        } else if self.ledger.was_interrupted(card) {
+            Outcome::Healed
+        } else {
+            Outcome::Unharmed
+        }
+    }
+
+    /// The rows of `cards.csv`.
+    pub fn card_rows(&self) -> impl Iterator<Item = CardRow> + '_ {
+        (0..self.cards.len()).map(|card| self.card_row(CardId(card)))
+    }
+
+    fn card_row(&self, card: CardId) -> CardRow {
+        let shape = self.plan.fleet.shape;
+        let depths = (0..shape.depths()).map(Depth);
+        let life = self.cards.life(card);
+        CardRow {
+            card: card.0,
+            outcome: self.outcome(card),
+            depths: depths
+                .clone()
+                .map(|depth| {
+                    let PairView { card, server, state } = self.pair(card, depth);
+                    DepthRow {
+                        card_internal: card[0].into(),
+                        card_external: card[1].into(),
+                        server_internal: server[0].into(),
+                        server_external: server[1].into(),
+                        state,
+                    }
+                })
+                .collect(),
+            nvm_writes: self.cards.writes(card),
+            tries_left: depths
+                .map(|depth| {
+                    let pair = shape.pair(depth).expect("the depth exists");
+                    self.cards.tries(card)[pair.external.index() - 1]
+                })
+                .collect(),
+            sessions: life.sessions,
+            last_success_ns: life.last_success.map(SimTime::as_ns),
+        }
+    }
+}
+
+/// Moves a client's wishes to `actions`; tells how the connection ended, if it did.
+fn queue(effects: &mut Outbox<ClientEffect>, actions: &mut VecDeque<Action>) -> Option<Ending> {
+    let mut ending = None;
+    for &effect in &effects.effects {
+        match effect {
+            ClientEffect::Send { datagram, .. } => {
+                actions.push_back(Action::ToServer(effects.get(datagram).to_vec()));
+            }
+            ClientEffect::Command(command) => {
+                actions.push_back(Action::ToCard(effects.get(command).to_vec()));
+            }
+            ClientEffect::Ended(how) => ending = Some(how),
+            ClientEffect::Challenged { .. }
+            | ClientEffect::Authenticated
+            | ClientEffect::ServerRefused
+            | ClientEffect::Rejected(_) => {}
+        }
+    }
+    effects.clear();
+    ending
+}

@@ -1,0 +1,256 @@
+//! The simulated world: everything but the movement of time and bytes.
+//!
+//! A [`World`] holds the fleet, the desks with their clients, the lines and the server. An engine tells it what
+//! arrives and when ([`World::arrive`], [`World::client_receive`], [`World::server_receive`]) and wakes it when something is due
+//! ([`World::client_due`], [`World::server_due`]); the world answers with [`Out`]: datagrams with their arrival
+//! times, and card holders who come back later. An engine decides nothing.
+//!
+//! | To read about | open |
+//! |---|---|
+//! | who comes when | [`load`] |
+//! | a client, its reader and its queue | `desk` |
+//! | how a message is lost or delayed | [`line`] |
+//! | the server's cores and queue | [`station`] |
+//! | the end of a run | `epilogue` |
+
+pub mod cards;
+mod clients;
+mod desk;
+mod epilogue;
+pub mod line;
+pub mod load;
+mod servers;
+pub mod station;
+
+pub use desk::Holder;
+
+use keystorm_model::card::{CardRules, CardType};
+use keystorm_model::client::{ClientEffect, ClientRules, Retry};
+use keystorm_model::draw::{Purpose, Seed};
+use keystorm_model::outbox::Outbox;
+use keystorm_model::secure::Direction;
+use keystorm_model::server::{MemoryDirectory, Period, Server, ServerEffect, ServerRules};
+use keystorm_model::{ClientId, ConnectionId, SimTime, SiteId, Span};
+
+use crate::check::ledger::Ledger;
+use crate::plan::{DueAtStart, Plan};
+use crate::record::Recorder;
+
+use cards::Cards;
+use desk::Desk;
+use line::{Arrival, Attempt, Line};
+use station::Station;
+
+/// What the world hands to the engine. The engine drains and reuses it.
+#[derive(Default)]
+pub struct Out {
+    /// Datagrams on their way.
+    pub flights: Vec<Flight>,
+    /// Card holders who come back.
+    pub returns: Vec<Return>,
+    /// What the flights' ranges point into.
+    pub bytes: Vec<u8>,
+}
+
+/// A datagram on its way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Flight {
+    /// The client at one end of the line.
+    pub client: ClientId,
+    /// Which way it goes.
+    pub direction: Direction,
+    /// When it arrives, or would.
+    pub at: SimTime,
+    /// Orders what arrives from one client at one instant.
+    pub order: u64,
+    /// An outage swallows it: an engine must not deliver it.
+    pub doomed: bool,
+    start: usize,
+    end: usize,
+}
+
+/// A card holder who comes back.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Return {
+    /// When, and with which card.
+    pub holder: Holder,
+    /// To which client.
+    pub client: ClientId,
+}
+
+impl Out {
+    /// Empties the buffer, keeping its memory.
+    pub fn clear(&mut self) {
+        self.flights.clear();
+        self.returns.clear();
+        self.bytes.clear();
+    }
+
+    /// The bytes of a flight.
+    pub fn datagram(&self, flight: &Flight) -> &[u8] {
+        &self.bytes[flight.start..flight.end]
+    }
+}
+
+/// How often each random fault could have struck, and did.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FaultTally {
+    pub(crate) lost: u64,
+    pub(crate) reordered: u64,
+    pub(crate) connections: u64,
+    pub(crate) pulls: u64,
+    pub(crate) cut_by_outage: Vec<u64>,
+}
+
+/// The world of one run.
+pub struct World {
+    pub(crate) plan: Plan,
+    kind: CardType,
+    rules: ClientRules,
+    pub(crate) cards: Cards,
+    desks: Vec<Desk>,
+    pub(crate) server: Server<MemoryDirectory>,
+    station: Station,
+    line: Line,
+    pub(crate) recorder: Recorder,
+    pub(crate) ledger: Ledger,
+    pub(crate) tally: FaultTally,
+    client_out: Outbox<ClientEffect>,
+    server_out: Outbox<ServerEffect>,
+}
+
+impl World {
+    /// The world of `plan` at time 0: cards issued, everyone idle.
+    pub fn new(plan: Plan) -> Self {
+        let seed = Seed(plan.seed);
+        let rules = CardRules {
+            tries: plan.card.rules.tries,
+            only_own_answers: plan.card.rules.only_own_answers,
+        };
+        let (suite, shape) = (plan.fleet.suite, plan.fleet.shape);
+        let kind = CardType { suite, shape, rules };
+        let cards = Cards::issue(&kind, seed, plan.fleet.cards);
+        let retry = Retry {
+            first: plan.line.retry.first,
+            factor: plan.line.retry.factor,
+            tries: plan.line.retry.tries,
+        };
+        let committed = match plan.update.due {
+            DueAtStart::All => Period(0),
+            DueAtStart::None => Period(1),
+        };
+        let directory = MemoryDirectory::new(
+            cards.issued_keys(),
+            shape.keys(),
+            suite.sizes().key,
+            plan.update.periods.len(),
+            committed,
+        );
+        let server_rules = ServerRules {
+            suite,
+            shape,
+            embodiment: plan.update.embodiment,
+            recovery: plan.update.recovery,
+            periods: plan.update.periods.clone(),
+            response_bytes: plan.load.response_bytes,
+            idle: retry.patience() * 2 + Span::from_secs(60),
+        };
+        let rules = ClientRules {
+            suite,
+            retry,
+            exchanges: plan.load.exchanges,
+            request_bytes: plan.load.request_bytes,
+        };
+        let (clients, sites) = (plan.fleet.clients, plan.fleet.sites);
+        let desks = (0..clients).map(|client| Desk::new(site_of(ClientId(client), clients, sites))).collect();
+        World {
+            kind,
+            rules,
+            desks,
+            server: Server::new(server_rules, seed, directory, plan.fleet.cards as usize),
+            station: Station::new(plan.server.cores, plan.server.queue, plan.server.costs),
+            line: Line::new(plan.line.clone(), plan.faults.outages.clone()),
+            recorder: Recorder::new(plan.horizon),
+            ledger: Ledger::new(shape, suite.sizes().key, plan.fleet.cards),
+            tally: FaultTally { cut_by_outage: vec![0; plan.faults.outages.len()], ..FaultTally::default() },
+            client_out: Outbox::default(),
+            server_out: Outbox::default(),
+            cards,
+            plan,
+        }
+    }
+
+    /// The plan of this world.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// What has been counted so far.
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// Counts datagrams that an engine delivered after their time.
+    pub fn count_late_delivery(&mut self) {
+        self.recorder.counts.late_deliveries += 1;
+    }
+
+    /// Hands a datagram to the line of `client` at `now`. Nothing is sent any more once the horizon is reached.
+    fn send(&mut self, now: SimTime, client: ClientId, attempt: Attempt, datagram: &[u8], out: &mut Out) {
+        if !self.recorder.is_load(now) {
+            return;
+        }
+        let desk = &mut self.desks[client.index()];
+        let retransmission = attempt.direction == Direction::Up && attempt.copy > 0;
+        let size = self.line.size(datagram.len());
+        let connection = connection_of(datagram);
+        let wire = match attempt.direction {
+            Direction::Up => &mut desk.up,
+            Direction::Down => &mut desk.down,
+        };
+        let (length, site) = (datagram.len(), desk.site);
+        let fate = match &mut desk.visit {
+            Some(visit) if visit.connection == connection => {
+                self.line.fate(now, site, attempt, length, wire, &mut visit.line)
+            }
+            _ => {
+                let mut draws = Seed(self.plan.seed).open(Purpose::Line, connection.0);
+                self.line.fate(now, site, attempt, length, wire, &mut draws)
+            }
+        };
+        self.recorder.sent(now, size, retransmission);
+        self.tally.reordered += u64::from(fate.reordered);
+        self.recorder.counts.messages_duplicated += u64::from(fate.duplicate.is_some());
+        for arrival in [Some(fate.first), fate.duplicate].into_iter().flatten() {
+            let (at, doomed) = match arrival {
+                Arrival::At(at) => (at, false),
+                Arrival::Cut(outage, at) => {
+                    self.tally.cut_by_outage[outage] += 1;
+                    self.recorder.counts.messages_lost += 1;
+                    (at, true)
+                }
+                Arrival::Lost => {
+                    self.tally.lost += 1;
+                    self.recorder.counts.messages_lost += 1;
+                    continue;
+                }
+            };
+            desk.sent += 1;
+            let start = out.bytes.len();
+            out.bytes.extend_from_slice(datagram);
+            let (direction, order, end) = (attempt.direction, desk.sent, out.bytes.len());
+            out.flights.push(Flight { client, direction, at, order, doomed, start, end });
+        }
+    }
+}
+
+/// The site of a client: clients are spread evenly, in blocks.
+pub fn site_of(client: ClientId, clients: u32, sites: u16) -> SiteId {
+    SiteId((u64::from(client.0) * u64::from(sites) / u64::from(clients)) as u16)
+}
+
+/// The connection that a datagram of ours belongs to.
+fn connection_of(datagram: &[u8]) -> ConnectionId {
+    let bytes = datagram[6..14].try_into().expect("every datagram has a header");
+    ConnectionId(u64::from_be_bytes(bytes))
+}

@@ -1,0 +1,126 @@
+//! What happens at the server: datagrams arrive, wait, are served and answered.
+
+use keystorm_model::rings::KeyRef;
+use keystorm_model::secure::Direction;
+use keystorm_model::server::ServerEffect;
+use keystorm_model::{CardId, ClientId, SimTime};
+use keystorm_reports::results::Phase;
+
+use crate::record::Origin;
+use crate::record::digest::{Parties, Trace};
+
+use super::line::Attempt;
+use super::{Out, World};
+
+impl World {
+    /// A datagram of `client` arrives at the server.
+    pub fn server_receive(&mut self, at: SimTime, client: ClientId, datagram: &[u8], out: &mut Out) {
+        if self.station.is_idle(at) {
+            self.delivered(at, client, datagram);
+            self.serve(at, at, client, datagram, out);
+        } else if self.station.enqueue(at, client, datagram) {
+            self.delivered(at, client, datagram);
+            self.recorder.queue(at, self.station.waiting() as u64);
+        } else {
+            self.recorder.counts.messages_lost += 1;
+        }
+    }
+
+    /// When a waiting datagram can be served.
+    pub fn server_due(&self) -> Option<SimTime> {
+        self.station.next_start()
+    }
+
+    /// Serves the first waiting datagram from `at` on.
+    pub fn server_wake(&mut self, at: SimTime, out: &mut Out) {
+        if let Some(waiting) = self.station.dequeue() {
+            self.serve(waiting.arrived, at, waiting.client, &waiting.datagram, out);
+            self.station.recycle(waiting);
+        }
+    }
+
+    fn delivered(&mut self, at: SimTime, client: ClientId, datagram: &[u8]) {
+        self.recorder.counts.messages_delivered += 1;
+        self.recorder.digest.add(at, Trace::AtServer, Parties { client, card: None }, datagram);
+    }
+
+    fn serve(
+        &mut self,
+        arrived: SimTime,
+        start: SimTime,
+        client: ClientId,
+        datagram: &[u8],
+        out: &mut Out,
+    ) {
+        let mut effects = std::mem::take(&mut self.server_out);
+        let work = self.server.step(start, datagram, &mut effects);
+        let service = self.station.serve(start, work);
+        let finish = start + service;
+        self.recorder.served(arrived, start, service);
+        let mut started = None;
+        for &effect in &effects.effects {
+            match effect {
+                ServerEffect::Answer { datagram, sequence, copy } => {
+                    let attempt = Attempt { direction: Direction::Down, sequence, copy };
+                    self.send(finish, client, attempt, effects.get(datagram), out);
+                }
+                ServerEffect::UpdateStarted { card, .. } => {
+                    started = Some(card);
+                    self.note(finish, true, effect);
+                }
+                ServerEffect::Offered { key, value } => {
+                    let card = started.expect("an offer follows the start of its update");
+                    self.offered(card, key, effects.get(value));
+                }
+                ServerEffect::SessionOpened { card, ro } => {
+                    self.ledger.session_opened(finish, card, effects.get(ro));
+                }
+                effect => self.note(finish, true, effect),
+            }
+        }
+        effects.clear();
+        self.server_out = effects;
+    }
+
+    /// Tells the ledger what the server expects a key to become.
+    pub(super) fn offered(&mut self, card: CardId, key: KeyRef, value: &[u8]) {
+        let slot = self.kind.shape.slot(key).expect("the server offers existing keys");
+        self.ledger.offered(card, slot, value);
+    }
+
+    /// Checks what the server did at `at`, and counts it if it belongs to the load.
+    pub(super) fn note(&mut self, at: SimTime, load: bool, effect: ServerEffect) {
+        let counts = &mut self.recorder.counts;
+        match effect {
+            ServerEffect::CardRefused(_) => counts.auth_failed += u64::from(load),
+            ServerEffect::Authenticated(_) => counts.auth_ok += u64::from(load),
+            ServerEffect::Rejected(_) => counts.rejects += u64::from(load),
+            ServerEffect::UpdateStarted { card, connection, depth } => {
+                counts.updates_started += u64::from(load);
+                self.ledger.update_started(at, card, connection, depth);
+            }
+            ServerEffect::Committed { card, connection, depth } => {
+                let keys = self.cards.keys(card);
+                let committed = self.ledger.committed(at, card, connection, depth, keys);
+                let Some((started, recovered)) = committed else { return };
+                self.recorder.counts.updates_recovered += u64::from(recovered);
+                if load {
+                    self.recorder.counts.updates_committed += 1;
+                    self.recorder.bucket(at).updates_committed += 1;
+                    let origin = Origin { intended: started, service: started };
+                    self.recorder.latency(at, Phase::Update, origin);
+                }
+            }
+            ServerEffect::Interrupted { card, depth, .. } => {
+                if load {
+                    self.recorder.counts.updates_interrupted += 1;
+                    self.recorder.bucket(at).updates_interrupted += 1;
+                    self.ledger.interrupted(card, depth);
+                }
+            }
+            ServerEffect::Answer { .. }
+            | ServerEffect::Offered { .. }
+            | ServerEffect::SessionOpened { .. } => unreachable!("handled where their bytes are at hand"),
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The server machine: cores that serve one first-come-first-served queue of datagrams.
+//!
+//! A datagram is handled at the moment when its service starts; its answer leaves when the service ends.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+use keystorm_model::server::ServerWork;
+use keystorm_model::{ClientId, SimTime, Span};
+
+use crate::plan::CostTable;
+
+/// A datagram that waits for a core.
+pub struct Waiting {
+    /// When it arrived.
+    pub arrived: SimTime,
+    /// From which client.
+    pub client: ClientId,
+    /// Its bytes.
+    pub datagram: Vec<u8>,
+}
+
+/// Cores and queue.
+pub struct Station {
+    costs: CostTable,
+    capacity: usize,
+    /// When each core is free, earliest first.
+    free_at: BinaryHeap<Reverse<SimTime>>,
+    queue: VecDeque<Waiting>,
+    /// Buffers of datagrams that have been served.
+    spare: Vec<Vec<u8>>,
+}
+
+impl Station {
+    /// A station with `cores` cores and room for `capacity` waiting datagrams.
+    pub fn new(cores: u16, capacity: u32, costs: CostTable) -> Self {
+        Station {
+            costs,
+            capacity: capacity as usize,
+            free_at: (0..cores).map(|_| Reverse(SimTime::ZERO)).collect(),
+            queue: VecDeque::new(),
+            spare: Vec::new(),
+        }
+    }
+
+    /// When the earliest core is free.
+    fn earliest(&self) -> SimTime {
+        self.free_at.peek().expect("a server has a core").0
+    }
+
+    /// Whether a datagram that arrives at `at` is served at once.
+    pub fn is_idle(&self, at: SimTime) -> bool {
+        self.queue.is_empty() && self.earliest() <= at
+    }
+
+    /// Lets a datagram wait; `false`: the queue is full.
+    pub fn enqueue(&mut self, at: SimTime, client: ClientId, datagram: &[u8]) -> bool {
+        if self.queue.len() >= self.capacity {
+            return false;
+        }
+        let mut bytes = self.spare.pop().unwrap_or_default();
+        bytes.clear();
+        bytes.extend_from_slice(datagram);
+        self.queue.push_back(Waiting { arrived: at, client, datagram: bytes });
+        true
+    }
+
+    /// How many datagrams wait.
+    pub fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// When a core will be free for the first datagram of the queue.
+    pub fn next_start(&self) -> Option<SimTime> {
+        let first = self.queue.front()?;
+        Some(self.earliest().max(first.arrived))
+    }
+
+    /// Takes the first datagram of the queue.
+    pub fn dequeue(&mut self) -> Option<Waiting> {
+        self.queue.pop_front()
+    }
+
+    /// Gives a served datagram's buffer back.
+    pub fn recycle(&mut self, served: Waiting) {
+        self.spare.push(served.datagram);
+    }
+
+    /// Occupies the earliest core from `start` on for `work`, and returns for how long.
+    pub fn serve(&mut self, start: SimTime, work: ServerWork) -> Span {
+        let service = self.costs.datagram
+            + self.costs.cipher * u64::from(work.ciphers)
+            + self.costs.aead * u64::from(work.aeads)
+            + self.costs.commit * u64::from(work.commits);
+        self.free_at.pop();
+        self.free_at.push(Reverse(start + service));
+        service
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn station(cores: u16) -> Station {
+        let costs = CostTable {
+            datagram: Span::from_us(10),
+            cipher: Span::from_us(3),
+            aead: Span::from_us(2),
+            commit: Span::from_us(100),
+        };
+        Station::new(cores, 2, costs)
+    }
+
+    fn us(us: u64) -> SimTime {
+        SimTime::ZERO + Span::from_us(us)
+    }
+
+    #[test]
+    fn service_adds_up_its_parts() {
+        let work = ServerWork { ciphers: 2, aeads: 1, commits: 1 };
+        assert_eq!(station(1).serve(us(0), work), Span::from_us(118));
+    }
+
+    #[test]
+    fn a_core_serves_one_at_a_time() {
+        let mut station = station(2);
+        assert!(station.is_idle(us(0)));
+        station.serve(us(0), ServerWork::default());
+        assert!(station.is_idle(us(0)), "the second core is free");
+        station.serve(us(0), ServerWork::default());
+        assert!(!station.is_idle(us(9)));
+        assert!(station.is_idle(us(10)));
+    }
+
+    #[test]
+    fn the_queue_is_first_come_first_served_and_bounded() {
+        let mut station = station(1);
+        station.serve(us(0), ServerWork::default());
+        assert!(station.enqueue(us(1), ClientId(1), b"a"));
+        assert!(station.enqueue(us(2), ClientId(2), b"b"));
+        assert!(!station.enqueue(us(3), ClientId(3), b"c"), "the queue is full");
+        assert_eq!(station.next_start(), Some(us(10)));
+        let first = station.dequeue().unwrap();
+        assert_eq!((first.client, first.arrived), (ClientId(1), us(1)));
+        station.serve(us(10), ServerWork::default());
+        assert_eq!(station.next_start(), Some(us(20)));
+    }
+}
