@@ -323,12 +323,7 @@ impl Client {
             (Step::ServerVerdict, Message::UpdateRandoms { upper, orders })
                 if failure.is_none() && orders.raw().0 == sizes.renewal_random =>
             {
-                let (random, entries) = orders.raw();
-                self.upper = upper;
-                self.orders.clear();
-                self.orders.extend_from_slice(entries);
-                self.order_random = random;
-                self.orders_done = 0;
+                self.take_orders(upper, orders);
                 self.obtain_key(out);
             }
             (Step::ServerVerdict | Step::UpdateVerdict, Message::SessionSeed { internal, ro })
@@ -388,6 +383,15 @@ impl Client {
         self.phase = Phase::AtCard(step);
         let command = out.put(write);
         out.effects.push(ClientEffect::Command(command));
+    }
+
+    fn take_orders(&mut self, upper: KeyNo, orders: Orders<'_>) {
+        let (random, entries) = orders.raw();
+        self.upper = upper;
+        self.orders.clear();
+        self.orders.extend_from_slice(entries);
+        self.order_random = random;
+        self.orders_done = 0;
     }
 
     /// Lets the card compute the next new key.

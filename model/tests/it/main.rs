@@ -1,0 +1,12 @@
+//! The protocol as timelines: cards, clients and server in memory, on a line that does what a test says.
+
+mod authentication;
+mod common;
+mod garbage;
+mod interleavings;
+mod late;
+mod losses;
+mod order;
+mod pulls;
+mod timing;
+mod update;
