@@ -1,1 +1,1 @@
-
+//! criterion benches of keystorm; see `benches/benches/`.

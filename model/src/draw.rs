@@ -27,6 +27,8 @@ pub enum Purpose {
     Line = 4,
     /// The server's randoms of one connection: Rs, Ro, Rk.
     Server = 5,
+    /// Whether a card of a large fleet gets a row of its own in the reports.
+    Sample = 6,
 }
 
 /// The owner of draws that belong to the `count`-th something of a card.

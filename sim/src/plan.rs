@@ -140,6 +140,17 @@ pub enum DelayPlan {
     },
 }
 
+impl DelayPlan {
+    /// The shortest delay that can be drawn.
+    pub const fn shortest(self) -> Span {
+        match self {
+            DelayPlan::Fixed(min) | DelayPlan::Uniform { min, .. } | DelayPlan::Exponential { min, .. } => {
+                min
+            }
+        }
+    }
+}
+
 /// How messages vanish.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LossPlan {

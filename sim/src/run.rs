@@ -94,12 +94,7 @@ fn faults(world: &World) -> Vec<FaultCount> {
     };
     let random = [
         ("message loss", counts.messages_sent, tally.lost, loss),
-        (
-            "message duplication",
-            counts.messages_sent,
-            counts.messages_duplicated,
-            share(plan.line.duplicate),
-        ),
+        ("message duplication", counts.messages_sent, counts.messages_duplicated, share(plan.line.duplicate)),
         ("message reordering", counts.messages_sent, tally.reordered, share(plan.line.reorder)),
         ("card pulled out", tally.connections, tally.pulls, share(plan.faults.pull)),
     ];

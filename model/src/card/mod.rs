@@ -45,7 +45,7 @@ pub struct CardWork {
 }
 
 /// A card's volatile state: lost at reset, and when the card is pulled out.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Card {
     challenge: Option<[u8; MAX_PROOF]>,
     last_answer: Option<LastAnswer>,

@@ -14,7 +14,7 @@ pub use policy::{Assignment, Due, Embodiment, Period, Recovery, Renewal};
 use connections::{Connection, Connections, Opening, Phase};
 
 use crate::draw::{Purpose, Seed, owner};
-use crate::ids::{CardId, ConnectionNo, Depth, KeyNo};
+use crate::ids::{CardId, ConnectionId, ConnectionNo, Depth, KeyNo};
 use crate::message::{self, HEADER, Header, Message, Orders};
 use crate::outbox::{Outbox, Slice};
 use crate::reject::Reject;
@@ -103,6 +103,17 @@ pub enum ServerEffect {
     Rejected(Reject),
 }
 
+/// An update between the first sending of Rk and the commit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OpenUpdate {
+    /// The card.
+    pub card: CardId,
+    /// The connection, as its client numbered it.
+    pub connection: ConnectionId,
+    /// The depth that is renewed.
+    pub depth: Depth,
+}
+
 /// How often a step used each part of the server that takes time.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct ServerWork {
@@ -155,10 +166,14 @@ impl<D: Directory> Server<D> {
         policy::assign(shape, recovery, periods, now, |depth| self.directory.renewal(card, depth))
     }
 
-    /// The updates that are open, with their connections.
-    pub fn open_updates(&self) -> impl Iterator<Item = (CardId, ConnectionNo)> + '_ {
-        let offered = |connection: &&Connection| connection.phase == Phase::Offered;
-        self.connections.iter().filter(offered).map(|connection| (connection.card, connection.no))
+    /// The updates that are open: Rk sent, nothing committed.
+    pub fn open_updates(&self) -> impl Iterator<Item = OpenUpdate> + '_ {
+        self.connections.iter().filter(|connection| connection.phase == Phase::Offered).filter_map(
+            |connection| {
+                let Connection { card, id, assignment, .. } = *connection;
+                assignment.renew.map(|due| OpenUpdate { card, connection: id, depth: due.depth })
+            },
+        )
     }
 
     /// Handles one datagram at `now`. Effects are appended to `out` in order. Returns what the work consisted of.

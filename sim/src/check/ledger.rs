@@ -141,7 +141,9 @@ impl Ledger {
                 self.violation(
                     at,
                     card,
-                    format!("the server committed a key (slot {slot}) that the card does not hold: server ahead"),
+                    format!(
+                        "the server committed a key (slot {slot}) that the card does not hold: server ahead"
+                    ),
                 );
             }
             self.server_versions[card.index() * self.shape.keys() + slot] = offer.attempt;
@@ -208,7 +210,8 @@ impl Ledger {
     /// Judges a pair outside of any connection: it may differ only through an update that was started and not
     /// committed.
     pub fn judge_pair(&mut self, at: SimTime, card: CardId, depth: Depth, state: PairState) {
-        let open = self.offers.get(&card).is_some_and(|offers| offers.iter().any(|offer| offer.depth == depth));
+        let open =
+            self.offers.get(&card).is_some_and(|offers| offers.iter().any(|offer| offer.depth == depth));
         match state {
             PairState::Old | PairState::New => {}
             PairState::Split | PairState::CardAhead if open => {}
@@ -223,8 +226,11 @@ impl Ledger {
     fn slots(&self, depth: Depth) -> [usize; 2] {
         use keystorm_model::rings::{KeyRef, Ring};
         let pair = self.shape.pair(depth).expect("the depth exists");
-        [KeyRef { ring: Ring::Internal, no: pair.internal }, KeyRef { ring: Ring::External, no: pair.external }]
-            .map(|key| self.shape.slot(key).expect("the pair's keys exist"))
+        [
+            KeyRef { ring: Ring::Internal, no: pair.internal },
+            KeyRef { ring: Ring::External, no: pair.external },
+        ]
+        .map(|key| self.shape.slot(key).expect("the pair's keys exist"))
     }
 }
 

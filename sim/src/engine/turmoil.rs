@@ -139,7 +139,8 @@ fn register_sites(sim: &mut turmoil::Sim<'_>, plan: &Plan, shared: &Handle) {
             .into_iter()
             .map(|client| {
                 let arrivals = people.next().expect("every client has a list");
-                let holder = |arrival: Arrival| Holder { arrived: arrival.at, card: arrival.card, visits_left };
+                let holder =
+                    |arrival: Arrival| Holder { arrived: arrival.at, card: arrival.card, visits_left };
                 (client, arrivals.into_iter().map(holder).collect())
             })
             .collect();

@@ -43,7 +43,12 @@ pub struct Digest {
 impl Digest {
     /// An empty digest over `intervals` intervals of `interval_ns`; what comes later counts in the last one.
     pub fn new(intervals: usize, interval_ns: u64) -> Self {
-        Digest { total: 0, interval_ns, intervals: vec![0; intervals.max(1)], scratch: Vec::with_capacity(512) }
+        Digest {
+            total: 0,
+            interval_ns,
+            intervals: vec![0; intervals.max(1)],
+            scratch: Vec::with_capacity(512),
+        }
     }
 
     /// Adds one event.
@@ -84,7 +89,10 @@ mod tests {
         for &(at, trace, parties, bytes) in events {
             digest.add(SimTime::from_ns(at), trace, parties, bytes);
         }
-        assert_eq!(digest.intervals().iter().fold(0u128, |sum, part| sum.wrapping_add(*part)), digest.total());
+        assert_eq!(
+            digest.intervals().iter().fold(0u128, |sum, part| sum.wrapping_add(*part)),
+            digest.total()
+        );
         digest.total()
     }
 

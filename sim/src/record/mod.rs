@@ -81,8 +81,7 @@ impl Recorder {
         let width = WIDTHS_S.iter().copied().find(|&width| width >= wanted).unwrap_or(86_400);
         let bucket = Span::from_secs(width);
         let count = horizon.as_ns().div_ceil(bucket.as_ns()) as usize;
-        let latency =
-            || PhaseLatency { intended_us: histogram(DIGITS), service_us: histogram(DIGITS) };
+        let latency = || PhaseLatency { intended_us: histogram(DIGITS), service_us: histogram(DIGITS) };
         Recorder {
             counts: Counts::default(),
             server_wait_us: histogram(DIGITS),

@@ -178,8 +178,7 @@ impl World {
                 let work = self.execute(at, client, command, Power::steady(), &mut answer);
                 let work = work.expect("steady power lasts");
                 let until = at + command_time(&self.plan.card, work, command.len(), answer.len());
-                let ending =
-                    if pull.is_some() { Execution::AnsweredThenPulled } else { Execution::Answered };
+                let ending = if pull.is_some() { Execution::AnsweredThenPulled } else { Execution::Answered };
                 (ending, until)
             }
         };
@@ -201,8 +200,7 @@ impl World {
         let before = if stores { self.cards.keys(card).to_vec() } else { Vec::new() };
         let writes_before = self.cards.writes(card);
         let mut memory = self.cards.memory(card);
-        let done =
-            visit.card.execute(&self.kind, &mut memory, &mut visit.draws, command, &mut power, answer);
+        let done = visit.card.execute(&self.kind, &mut memory, &mut visit.draws, command, &mut power, answer);
         let witness = visit.witness;
         visit.witness.see(command, done.is_ok().then_some(answer.as_slice()));
         if self.recorder.is_load(at) {
@@ -238,7 +236,14 @@ impl World {
     }
 
     /// Lets the checkers judge what a STORE KEY did.
-    pub(super) fn judge_store(&mut self, at: SimTime, card: CardId, witness: &Witness, command: &[u8], before: &[u8]) {
+    pub(super) fn judge_store(
+        &mut self,
+        at: SimTime,
+        card: CardId,
+        witness: &Witness,
+        command: &[u8],
+        before: &[u8],
+    ) {
         let length = self.kind.suite.sizes().key;
         let after = self.cards.keys(card);
         let pairs = before.chunks(length).zip(after.chunks(length)).enumerate();

@@ -168,14 +168,7 @@ impl World {
         let mut memory = self.cards.memory(party.id);
         party
             .card
-            .execute(
-                &self.kind,
-                &mut memory,
-                &mut party.draws,
-                command,
-                &mut Power::steady(),
-                &mut answer,
-            )
+            .execute(&self.kind, &mut memory, &mut party.draws, command, &mut Power::steady(), &mut answer)
             .expect("steady power lasts");
         self.judge_store(at, party.id, &party.witness, command, &before);
         party.witness.see(command, Some(&answer));
@@ -241,9 +234,9 @@ impl World {
         }
     }
 
-    /// The rows of `cards.csv`.
-    pub fn card_rows(&self) -> impl Iterator<Item = CardRow> + '_ {
-        (0..self.cards.len()).map(|card| self.card_row(CardId(card)))
+    /// The rows of `cards.csv`, for the cards that are `chosen` by their number.
+    pub fn card_rows<'w>(&'w self, chosen: impl Fn(u32) -> bool + 'w) -> impl Iterator<Item = CardRow> + 'w {
+        (0..self.cards.len()).filter(move |&card| chosen(card)).map(|card| self.card_row(CardId(card)))
     }
 
     fn card_row(&self, card: CardId) -> CardRow {

@@ -123,10 +123,8 @@ impl World {
     /// The world of `plan` at time 0: cards issued, everyone idle.
     pub fn new(plan: Plan) -> Self {
         let seed = Seed(plan.seed);
-        let rules = CardRules {
-            tries: plan.card.rules.tries,
-            only_own_answers: plan.card.rules.only_own_answers,
-        };
+        let rules =
+            CardRules { tries: plan.card.rules.tries, only_own_answers: plan.card.rules.only_own_answers };
         let (suite, shape) = (plan.fleet.suite, plan.fleet.shape);
         let kind = CardType { suite, shape, rules };
         let cards = Cards::issue(&kind, seed, plan.fleet.cards);

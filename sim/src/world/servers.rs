@@ -44,14 +44,7 @@ impl World {
         self.recorder.digest.add(at, Trace::AtServer, Parties { client, card: None }, datagram);
     }
 
-    fn serve(
-        &mut self,
-        arrived: SimTime,
-        start: SimTime,
-        client: ClientId,
-        datagram: &[u8],
-        out: &mut Out,
-    ) {
+    fn serve(&mut self, arrived: SimTime, start: SimTime, client: ClientId, datagram: &[u8], out: &mut Out) {
         let mut effects = std::mem::take(&mut self.server_out);
         let work = self.server.step(start, datagram, &mut effects);
         let service = self.station.serve(start, work);
