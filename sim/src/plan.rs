@@ -46,16 +46,19 @@ pub struct Plan {
 pub enum EngineKind {
     /// Async programs on turmoil's simulated network.
     Turmoil,
+    /// A loop that jumps from event to event.
+    Events,
 }
 
 impl EngineKind {
     /// Every engine, in the order of the documentation.
-    pub const ALL: [EngineKind; 1] = [EngineKind::Turmoil];
+    pub const ALL: [EngineKind; 2] = [EngineKind::Turmoil, EngineKind::Events];
 
     /// The name on the command line, in scenarios and in reports.
     pub const fn name(self) -> &'static str {
         match self {
             EngineKind::Turmoil => "turmoil",
+            EngineKind::Events => "events",
         }
     }
 }

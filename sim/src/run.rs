@@ -38,6 +38,7 @@ pub fn simulate(plan: Plan, watch: Watch<'_>) -> Result<Finished, Stopped> {
     let world = World::new(plan);
     let mut world = match engine {
         EngineKind::Turmoil => engine::turmoil::run(world, watch)?,
+        EngineKind::Events => engine::events::run(world, watch)?,
     };
     let faults = faults(&world);
     let plan = world.plan().clone();

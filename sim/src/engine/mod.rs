@@ -1,5 +1,7 @@
 //! Engines move time and bytes through a [`World`](crate::world::World), and decide nothing else.
 
+pub mod events;
+pub mod queue;
 pub mod turmoil;
 
 use core::fmt;

@@ -1,0 +1,209 @@
+//! The events engine: a loop in integer nanoseconds that jumps from one event to the next.
+//!
+//! Only what is in flight lies in the queue: datagrams on the line, card commands, timers, people who come back.
+//! First arrivals are sorted once and merged from beside it. Datagrams lie in buffers that are used again, so that a run
+//! allocates nothing per event once it has warmed up.
+//!
+//! A client's timers are mostly cancelled by the answer that they wait for. They are not taken out of the queue: each
+//! client has at most two wake-ups in it, and one that comes too early is put back.
+
+use keystorm_model::secure::Direction;
+use keystorm_model::{ClientId, SimTime};
+
+use crate::world::load::arrivals;
+use crate::world::{Holder, Out, Return, World};
+
+use super::queue::{Event, Kind, Queue};
+use super::{Progress, Stopped, Watch};
+
+/// Progress is reported every so many events.
+const EVENTS_PER_REPORT: u64 = 1 << 17;
+
+/// Runs `world` to its horizon and its epilogue.
+pub fn run(world: World, watch: Watch<'_>) -> Result<World, Stopped> {
+    let horizon = SimTime::ZERO + world.plan().horizon;
+    let visits_left = world.plan().load.retry_visit.map_or(0, |retry| retry.visits);
+    let clients = world.plan().fleet.clients as usize;
+    let arrivals = arrivals(world.plan());
+    let mut first = arrivals.iter().peekable();
+    let mut run = Run::new(world, clients);
+    let mut events = 0u64;
+    loop {
+        let queued = run.queue.peek().map(|event| (event.at, event.kind() >= Kind::Return));
+        let arrival = first.peek().map(|arrival| (arrival.at, true));
+        // At one instant datagrams come first, then people, then timers.
+        let person = match (queued, arrival) {
+            (None, None) => break,
+            (Some(_), None) => false,
+            (None, Some(_)) => true,
+            (Some(queued), Some(arrival)) => arrival <= queued,
+        };
+        let (at, _) = if person { arrival } else { queued }.expect("one of them has been chosen");
+        if at >= horizon {
+            break;
+        }
+        if person {
+            let arrival = first.next().expect("someone arrives");
+            let holder = Holder { arrived: at, card: arrival.card, visits_left };
+            run.arrive(arrival.client, holder);
+        } else {
+            run.handle();
+        }
+        events += 1;
+        if events.is_multiple_of(EVENTS_PER_REPORT) && !watch(run.progress(at)) {
+            return Err(Stopped::Cancelled);
+        }
+    }
+    let mut world = run.world;
+    world.finish(run.in_flight);
+    Ok(world)
+}
+
+/// When a client is going to be woken, earliest first; `None`: no wake-up is in the queue.
+#[derive(Clone, Copy, Default)]
+struct Wakes([Option<SimTime>; 2]);
+
+struct Run {
+    world: World,
+    out: Out,
+    queue: Queue,
+    wakes: Vec<Wakes>,
+    /// When the server is going to be woken.
+    server_wake: Option<SimTime>,
+    /// Datagrams in flight, and the free places among them.
+    datagrams: Vec<Vec<u8>>,
+    free_datagrams: Vec<u32>,
+    /// Card holders who come back, and the free places among them.
+    returns: Vec<Option<Return>>,
+    in_flight: u64,
+}
+
+impl Run {
+    fn new(world: World, clients: usize) -> Self {
+        Run {
+            world,
+            out: Out::default(),
+            queue: Queue::default(),
+            wakes: vec![Wakes::default(); clients],
+            server_wake: None,
+            datagrams: Vec::new(),
+            free_datagrams: Vec::new(),
+            returns: Vec::new(),
+            in_flight: 0,
+        }
+    }
+
+    fn progress(&self, now: SimTime) -> Progress {
+        let counts = &self.world.recorder().counts;
+        Progress { now, sessions_ended: counts.sessions_completed + counts.sessions_failed }
+    }
+
+    fn arrive(&mut self, client: ClientId, holder: Holder) {
+        self.world.arrive(client, holder);
+        self.plan_client(client);
+    }
+
+    /// Takes the earliest event out of the queue and handles it.
+    fn handle(&mut self) {
+        let event = self.queue.pop().expect("an event has been seen");
+        let (at, client) = (event.at, event.client());
+        match event.kind() {
+            Kind::AtServer => {
+                let datagram = self.land(event.slot);
+                self.world.server_receive(at, client, &datagram, &mut self.out);
+                self.recycle(event.slot, datagram);
+                self.take_off();
+                self.plan_server();
+            }
+            Kind::AtClient => {
+                let datagram = self.land(event.slot);
+                self.world.client_receive(at, client, &datagram, &mut self.out);
+                self.recycle(event.slot, datagram);
+                self.take_off();
+                self.plan_client(client);
+            }
+            Kind::Return => {
+                let back = self.returns[event.slot as usize].take().expect("someone comes back once");
+                self.arrive(client, back.holder);
+            }
+            Kind::Server => {
+                self.server_wake = None;
+                if self.world.server_due() == Some(at) {
+                    self.world.server_wake(at, &mut self.out);
+                    self.take_off();
+                }
+                self.plan_server();
+            }
+            Kind::Client => {
+                let [first, second] = self.wakes[client.index()].0;
+                self.wakes[client.index()].0 = if first == Some(at) { [second, None] } else { [first, None] };
+                if self.world.client_due(client) == Some(at) {
+                    self.world.client_wake(at, client, &mut self.out);
+                    self.take_off();
+                }
+                self.plan_client(client);
+            }
+        }
+    }
+
+    fn land(&mut self, slot: u32) -> Vec<u8> {
+        self.in_flight -= 1;
+        std::mem::take(&mut self.datagrams[slot as usize])
+    }
+
+    fn recycle(&mut self, slot: u32, datagram: Vec<u8>) {
+        self.datagrams[slot as usize] = datagram;
+        self.free_datagrams.push(slot);
+    }
+
+    /// Puts what the world sent into the queue.
+    fn take_off(&mut self) {
+        for flight in &self.out.flights {
+            if flight.doomed {
+                continue;
+            }
+            let slot = self.free_datagrams.pop().unwrap_or_else(|| {
+                self.datagrams.push(Vec::with_capacity(128));
+                (self.datagrams.len() - 1) as u32
+            });
+            let buffer = &mut self.datagrams[slot as usize];
+            buffer.clear();
+            buffer.extend_from_slice(self.out.datagram(flight));
+            let kind = match flight.direction {
+                Direction::Up => Kind::AtServer,
+                Direction::Down => Kind::AtClient,
+            };
+            self.in_flight += 1;
+            self.queue.push(Event::new(flight.at, kind, flight.client, flight.order as u32, slot));
+        }
+        for back in self.out.returns.drain(..) {
+            let slot = self.returns.iter().position(Option::is_none).unwrap_or_else(|| {
+                self.returns.push(None);
+                self.returns.len() - 1
+            });
+            self.returns[slot] = Some(back);
+            let order = back.holder.card.0;
+            self.queue.push(Event::new(back.holder.arrived, Kind::Return, back.client, order, slot as u32));
+        }
+        self.out.clear();
+    }
+
+    /// Sees to it that the client is woken when it wants to be, or before.
+    fn plan_client(&mut self, client: ClientId) {
+        let Some(due) = self.world.client_due(client) else { return };
+        let wakes = &mut self.wakes[client.index()].0;
+        if wakes[0].is_some_and(|at| at <= due) {
+            return;
+        }
+        *wakes = [Some(due), wakes[0].or(wakes[1])];
+        self.queue.push(Event::new(due, Kind::Client, client, 0, 0));
+    }
+
+    fn plan_server(&mut self) {
+        let Some(due) = self.world.server_due() else { return };
+        if self.server_wake.is_none_or(|at| at > due) {
+            self.server_wake = Some(due);
+            self.queue.push(Event::new(due, Kind::Server, ClientId(0), 0, 0));
+        }
+    }
+}
