@@ -158,6 +158,7 @@ fn acted_once(bench: &Bench, about: &str) {
     assert_eq!(times(bench, |effect| matches!(effect, ServerEffect::SessionOpened { .. })), 1, "{about}");
     assert_eq!(times(bench, |effect| matches!(effect, ServerEffect::Authenticated(_))), 1, "{about}");
     assert_eq!(times(bench, |effect| matches!(effect, ServerEffect::CardRefused(_))), 0, "{about}");
+    assert_eq!(bench.trace.rejects(), [], "{about}: a copy is passed over in silence");
     assert!(bench.judge.agree(&bench.server, &bench.cards), "{about}");
 }
 

@@ -1,6 +1,7 @@
 //! Messages of the wrong kind at every step, and of cards that nobody issued.
 
-use keystorm_model::client::Ending;
+use keystorm_model::apdu::StatusWord;
+use keystorm_model::client::{Cause, Ending, Step};
 use keystorm_model::message::{self, Header, Message, Orders};
 use keystorm_model::reject::Reject;
 use keystorm_model::rings::{KeyRef, Pair, Ring};
@@ -116,13 +117,35 @@ fn sizes_that_the_suite_does_not_have_are_out_of_order() {
 fn a_request_ahead_of_its_turn_is_rejected() {
     let mut bench = seeded(3).due(1).bench();
     let (_, header) = until_nth(&mut bench, 2);
+    let proof = bench.trace.message(header.connection, "CardProof").clone();
+    let early = Header { sequence: header.sequence + 1, ..header };
+    bench.server_hears(&written(early, proof.message()));
+    assert_eq!(bench.trace.rejects(), [Reject::OutOfOrder], "though it is the message that is wanted");
     for ahead in [1, 2, 1_000, u16::MAX - 1] {
         let header = Header { sequence: header.sequence + ahead, ..header };
         bench.server_hears(&written(header, Message::UpdateVerdict(true)));
     }
-    assert_eq!(bench.trace.rejects(), [Reject::OutOfOrder; 4]);
+    assert_eq!(bench.trace.rejects(), [Reject::OutOfOrder; 5]);
     bench.run(0);
     bench.expect(State::New);
+}
+
+#[test]
+fn after_a_refusal_of_the_card_only_the_end_is_heard() {
+    let mut bench = seeded(6).due(1).bench();
+    bench.cards[0].tries[2] = 0;
+    let id = bench.connect().until("-> ServerVerdict NG");
+    let header = bench.trace.message(id, "ServerVerdict").header();
+    let mut entries = Vec::new();
+    for message in
+        one_of_each(&mut entries).into_iter().filter(|message| *message != Message::Done { again: false })
+    {
+        bench.client_hears(0, &written(header, message));
+        assert_eq!(bench.trace.rejects().pop(), Some(Reject::OutOfOrder), "{}", message.name());
+    }
+    bench.client_hears(0, &written(header, Message::Done { again: false }));
+    let blocked = Cause::CardSaidNo(StatusWord::BLOCKED);
+    assert_eq!(bench.trace.ending(id), Ending::Failed { step: Step::ServerVerdict, cause: blocked });
 }
 
 #[test]
