@@ -10,7 +10,7 @@
 //! The sequence number counts the requests of a connection from 0; an answer carries its request's.
 
 use crate::ids::{CardId, ConnectionId, KeyNo};
-use crate::rings::{KeyRef, Pair, Ring};
+use crate::rings::{KeyRef, Pair, Ring, RingShape};
 
 /// Version of the format; the first byte of each datagram.
 pub const VERSION: u8 = 1;
@@ -104,7 +104,9 @@ impl<'a> Orders<'a> {
     fn new(random: usize, entries: &'a [u8]) -> Option<Self> {
         let orders = Orders { random, entries };
         let whole = entries.len().is_multiple_of(random + 2);
-        let known = entries.chunks(random + 2).all(|entry| ring(entry[0]).is_some());
+        let known = entries.chunks(random + 2).all(|entry| {
+            ring(entry[0]).is_some() && (1..=RingShape::MAX).contains(&entry.get(1).copied().unwrap_or(0))
+        });
         (whole && known && !entries.is_empty()).then_some(orders)
     }
 
@@ -254,18 +256,18 @@ pub fn decode(datagram: &[u8]) -> Result<(Header, Message<'_>), WireError> {
         BYE => Message::Bye,
         CHALLENGE => Message::Challenge {
             update: reader.flag()?,
-            pair: Pair { internal: KeyNo(reader.byte()?), external: KeyNo(reader.byte()?) },
+            pair: Pair { internal: reader.key_no()?, external: reader.key_no()? },
             rs: reader.field()?,
         },
         VERDICT => Message::Verdict(reader.flag()?),
         SERVER_PROOF => Message::ServerProof(reader.field()?),
         UPDATE_RANDOMS => {
-            let upper = KeyNo(reader.byte()?);
+            let upper = reader.key_no()?;
             let random = u16::from_be_bytes(reader.array()?);
             let orders = Orders::new(random.into(), reader.field()?).ok_or(WireError::Value)?;
             Message::UpdateRandoms { upper, orders }
         }
-        SESSION_SEED => Message::SessionSeed { internal: KeyNo(reader.byte()?), ro: reader.field()? },
+        SESSION_SEED => Message::SessionSeed { internal: reader.key_no()?, ro: reader.field()? },
         DONE => Message::Done { again: reader.flag()? },
         DATA_ANSWER => Message::DataAnswer(reader.field()?),
         STALE => Message::Stale,
@@ -345,6 +347,11 @@ impl<'a> Reader<'a> {
             1 => Ok(true),
             _ => Err(WireError::Value),
         }
+    }
+
+    fn key_no(&mut self) -> Result<KeyNo, WireError> {
+        let no = self.byte()?;
+        if (1..=RingShape::MAX).contains(&no) { Ok(KeyNo(no)) } else { Err(WireError::Value) }
     }
 
     fn field(&mut self) -> Result<&'a [u8], WireError> {
@@ -433,6 +440,7 @@ mod tests {
         datagram[1] = 0x7f;
         assert_eq!(decode(&datagram), Err(WireError::Kind));
         assert_eq!(Orders::new(16, &[9; 18]), None, "no such ring");
+        assert_eq!(Orders::new(16, &[0; 18]), None, "no such key");
         assert_eq!(Orders::new(16, &[0; 17]), None, "not whole");
     }
 

@@ -361,6 +361,6 @@ pub struct Manifest {
     pub peak_memory_bytes: Option<u64>,
     /// Peak resident memory divided by cards.
     pub bytes_per_card: Option<u64>,
-    /// Events (messages delivered and card commands) per second of wall time.
+    /// Events (arrivals, deliveries, card commands, timers) per second of wall time.
     pub events_per_s: f64,
 }

@@ -23,6 +23,8 @@ pub struct Finished {
     pub interval_digests: Vec<u128>,
     /// The fleet, for the rows of `cards.csv`.
     pub world: World,
+    /// How many events the engine handled.
+    pub events: u64,
 }
 
 impl Finished {
@@ -36,10 +38,11 @@ impl Finished {
 pub fn simulate(plan: Plan, watch: Watch<'_>) -> Result<Finished, Stopped> {
     let engine = plan.engine;
     let world = World::new(plan);
-    let mut world = match engine {
+    let ended = match engine {
         EngineKind::Turmoil => engine::turmoil::run(world, watch)?,
         EngineKind::Events => engine::events::run(world, watch)?,
     };
+    let engine::Ended { mut world, events } = ended;
     let faults = faults(&world);
     let plan = world.plan().clone();
     let recorder = std::mem::replace(&mut world.recorder, Recorder::new(Span::from_secs(1)));
@@ -61,7 +64,8 @@ pub fn simulate(plan: Plan, watch: Watch<'_>) -> Result<Finished, Stopped> {
         trace_digest: recorded.trace_digest,
     };
     let violations = world.ledger.violations().to_vec();
-    Ok(Finished { results, violations, interval_digests: recorded.interval_digests, world })
+    let interval_digests = recorded.interval_digests;
+    Ok(Finished { results, violations, interval_digests, world, events })
 }
 
 fn facts(plan: &Plan) -> RunFacts {

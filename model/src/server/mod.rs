@@ -54,6 +54,13 @@ pub enum ServerEffect {
         /// How often this answer was sent before.
         copy: u8,
     },
+    /// Tell the client that its connection is not alive.
+    Stale {
+        /// The datagram.
+        datagram: Slice,
+        /// The request's sequence number.
+        sequence: u16,
+    },
     /// A card's proof was wrong.
     CardRefused(CardId),
     /// The card accepted the server, and so mutual authentication holds.
@@ -465,7 +472,7 @@ fn send_answer(connection: &mut Connection, header: Header, out: &mut Outbox<Ser
 
 fn answer_stale(header: Header, out: &mut Outbox<ServerEffect>) {
     let datagram = out.put(|bytes| message::encode(header, Message::Stale, bytes));
-    out.effects.push(ServerEffect::Answer { datagram, sequence: header.sequence, copy: 0 });
+    out.effects.push(ServerEffect::Stale { datagram, sequence: header.sequence });
 }
 
 /// Reports an update that ends with its connection.

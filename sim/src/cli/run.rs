@@ -113,7 +113,6 @@ fn idle_faults(finished: &Finished) -> Result<(), Failure> {
 
 fn manifest(finished: &Finished, watch: &Stopwatch) -> Manifest {
     let plan = finished.world.plan();
-    let counts = &finished.results.counts;
     let wall_s = watch.seconds();
     let peak = environment::peak_memory_bytes();
     Manifest {
@@ -129,7 +128,7 @@ fn manifest(finished: &Finished, watch: &Stopwatch) -> Manifest {
         wall_s,
         peak_memory_bytes: peak,
         bytes_per_card: peak.map(|peak| peak / u64::from(plan.fleet.cards)),
-        events_per_s: (counts.messages_delivered + counts.apdus) as f64 / wall_s,
+        events_per_s: finished.events as f64 / wall_s,
     }
 }
 

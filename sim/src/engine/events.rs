@@ -14,13 +14,13 @@ use crate::world::load::arrivals;
 use crate::world::{Holder, Out, Return, World};
 
 use super::queue::{Event, Kind, Queue};
-use super::{Progress, Stopped, Watch};
+use super::{Ended, Progress, Stopped, Watch};
 
 /// Progress is reported every so many events.
 const EVENTS_PER_REPORT: u64 = 1 << 17;
 
 /// Runs `world` to its horizon and its epilogue.
-pub fn run(world: World, watch: Watch<'_>) -> Result<World, Stopped> {
+pub fn run(world: World, watch: Watch<'_>) -> Result<Ended, Stopped> {
     let horizon = SimTime::ZERO + world.plan().horizon;
     let visits_left = world.plan().load.retry_visit.map_or(0, |retry| retry.visits);
     let clients = world.plan().fleet.clients as usize;
@@ -56,7 +56,7 @@ pub fn run(world: World, watch: Watch<'_>) -> Result<World, Stopped> {
     }
     let mut world = run.world;
     world.finish(run.in_flight);
-    Ok(world)
+    Ok(Ended { world, events })
 }
 
 /// When a client is going to be woken, earliest first; `None`: no wake-up is in the queue.

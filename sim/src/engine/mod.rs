@@ -8,6 +8,8 @@ use core::fmt;
 
 use keystorm_model::SimTime;
 
+use crate::world::World;
+
 /// How far a run has come.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
@@ -19,6 +21,14 @@ pub struct Progress {
 
 /// What a run reports to while it lasts. Returning `false` stops it.
 pub type Watch<'a> = &'a mut dyn FnMut(Progress) -> bool;
+
+/// A world that has come to its end.
+pub struct Ended {
+    /// The world, its epilogue over.
+    pub world: World,
+    /// How many events were handled: arrivals, deliveries, card commands, timers.
+    pub events: u64,
+}
 
 /// Why an engine stopped before the end.
 #[derive(Debug)]

@@ -85,7 +85,8 @@ impl Queue {
     }
 }
 
-const _: () = assert!(size_of::<Event>() == 24, "three words: the queue is the hottest structure of the engine");
+const _: () =
+    assert!(size_of::<Event>() == 24, "three words: the queue is the hottest structure of the engine");
 
 #[cfg(test)]
 mod tests {

@@ -26,7 +26,7 @@ use crate::plan::{OutagePlan, Plan};
 use crate::world::load::{Arrival, arrivals};
 use crate::world::{Flight, Holder, Out, Return, World, site_of};
 
-use super::{Progress, Stopped, Watch};
+use super::{Ended, Progress, Stopped, Watch};
 
 /// The server's port; client `i` of a site has port `CLIENT_PORTS + i`.
 const SERVER_PORT: u16 = 1_000;
@@ -51,6 +51,8 @@ struct Shared {
     partitioned: Vec<bool>,
     /// Datagrams that were handed to turmoil for a partition to drop.
     partition_drops: u64,
+    /// Events handled.
+    events: u64,
     horizon: SimTime,
     server: SocketAddr,
 }
@@ -59,7 +61,7 @@ type Handle = Rc<RefCell<Shared>>;
 type Programme = std::result::Result<(), Box<dyn std::error::Error>>;
 
 /// Runs `world` to its horizon and its epilogue.
-pub fn run(world: World, watch: Watch<'_>) -> Result<World, Stopped> {
+pub fn run(world: World, watch: Watch<'_>) -> Result<Ended, Stopped> {
     let plan = world.plan().clone();
     let tick = Duration::from_nanos(plan.turmoil.tick.as_ns());
     let horizon = Duration::from_nanos(plan.horizon.as_ns());
@@ -104,7 +106,7 @@ pub fn run(world: World, watch: Watch<'_>) -> Result<World, Stopped> {
     let shared = Rc::into_inner(shared).expect("the programs ended with their simulation").into_inner();
     let mut world = shared.world;
     world.finish(shared.in_flight);
-    Ok(world)
+    Ok(Ended { world, events: shared.events })
 }
 
 fn share(world: World, plan: &Plan) -> Handle {
@@ -114,6 +116,7 @@ fn share(world: World, plan: &Plan) -> Handle {
         in_flight: 0,
         partitioned: vec![false; usize::from(plan.fleet.sites)],
         partition_drops: 0,
+        events: 0,
         horizon: SimTime::ZERO + plan.horizon,
         server: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), SERVER_PORT),
     }))
@@ -333,6 +336,7 @@ async fn server_program(shared: Handle) -> Programme {
             if due.is_none_or(|at| at > now) {
                 break;
             }
+            shared.events += 1;
             if arrival == due {
                 let held = edge.next().expect("something is due");
                 shared.arrive(Direction::Up, &mut edge.handled, &held);
@@ -392,6 +396,7 @@ async fn client_program(shared: Handle, client: ClientId, port: u16, holders: Ve
             let back = returns.peek().map(|back| back.0.holder.arrived);
             let due = earliest([arrival, arrived, back, shared.world.client_due(client)]);
             let Some(at) = due.filter(|&at| at < horizon && at <= now) else { break };
+            shared.events += 1;
             if arrival == due {
                 let held = edge.next().expect("a datagram is due");
                 shared.arrive(Direction::Down, &mut edge.handled, &held);

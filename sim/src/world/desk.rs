@@ -39,6 +39,8 @@ pub(super) struct Desk {
     pub(super) down: Wire,
     /// Datagrams sent over the line so far in either direction: they order arrivals at one instant.
     pub(super) sent: u64,
+    /// `Stale` answers sent to this desk.
+    pub(super) stales: u8,
 }
 
 /// A card in the reader, and its connection.
@@ -122,6 +124,7 @@ impl Desk {
             up: Wire::default(),
             down: Wire::default(),
             sent: 0,
+            stales: 0,
         }
     }
 

@@ -138,7 +138,9 @@ impl World {
         let mut started = None;
         for &effect in &effects.effects {
             match effect {
-                ServerEffect::Answer { datagram, .. } => answers.push(effects.get(datagram).to_vec()),
+                ServerEffect::Answer { datagram, .. } | ServerEffect::Stale { datagram, .. } => {
+                    answers.push(effects.get(datagram).to_vec())
+                }
                 ServerEffect::UpdateStarted { card, .. } => {
                     started = Some(card);
                     self.note(at, false, effect);

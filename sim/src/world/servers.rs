@@ -57,6 +57,13 @@ impl World {
                     let attempt = Attempt { direction: Direction::Down, sequence, copy };
                     self.send(finish, client, attempt, effects.get(datagram), out);
                 }
+                ServerEffect::Stale { datagram, sequence } => {
+                    // It belongs to no connection that could count it; its repeats must not share one fate.
+                    let stales = &mut self.desks[client.index()].stales;
+                    *stales = stales.wrapping_add(1);
+                    let attempt = Attempt { direction: Direction::Down, sequence, copy: 0x80 | *stales };
+                    self.send(finish, client, attempt, effects.get(datagram), out);
+                }
                 ServerEffect::UpdateStarted { card, .. } => {
                     started = Some(card);
                     self.note(finish, true, effect);
@@ -112,6 +119,7 @@ impl World {
                 }
             }
             ServerEffect::Answer { .. }
+            | ServerEffect::Stale { .. }
             | ServerEffect::Offered { .. }
             | ServerEffect::SessionOpened { .. } => unreachable!("handled where their bytes are at hand"),
         }

@@ -237,10 +237,13 @@ impl Bench {
         for &effect in &out.effects {
             self.judge.server_did(effect, &out);
             self.trace.push(self.now, Entry::Server(effect));
-            if let ServerEffect::Answer { datagram, sequence, copy } = effect {
-                let bytes = out.get(datagram).to_vec();
-                self.send(Dir::Down, &bytes, sequence, copy);
-            }
+            let (datagram, sequence, copy) = match effect {
+                ServerEffect::Answer { datagram, sequence, copy } => (datagram, sequence, copy),
+                ServerEffect::Stale { datagram, sequence } => (datagram, sequence, 0),
+                _ => continue,
+            };
+            let bytes = out.get(datagram).to_vec();
+            self.send(Dir::Down, &bytes, sequence, copy);
         }
     }
 
