@@ -36,7 +36,7 @@ id! {
     SiteId(u16)
 }
 id! {
-    /// The number of a key in its ring, from 1 [0040].
+    /// The number of a key in its ring, from 1 \[0040\].
     KeyNo(u8)
 }
 id! {

@@ -45,7 +45,7 @@ pub enum Message<'a> {
     Data(&'a [u8]),
     /// Notice: the client leaves. It has no answer.
     Bye,
-    /// Answer to `Hello`: Rs, and the pair to use (Fig. 4, 2; [0050] in an update).
+    /// Answer to `Hello`: Rs, and the pair to use (Fig. 4, 2; \[0050\] in an update).
     Challenge {
         /// Whether the server is going to renew keys in this connection.
         update: bool,

@@ -1,4 +1,4 @@
-//! Encrypted session data: AES-128-GCM under the session key [0048].
+//! Encrypted session data: AES-128-GCM under the session key \[0048\].
 //!
 //! The nonce is the direction and a counter, so that none is used twice under one session key. The session key's
 //! first 16 bytes are the cipher key.

@@ -50,7 +50,7 @@ impl Power {
 pub struct Memory<'a> {
     /// The keys, internal ones first, each of the suite's key length.
     pub keys: &'a mut [u8],
-    /// Tries left, one byte per external key, Kae[1] first.
+    /// Tries left, one byte per external key, `Kae[1]` first.
     pub tries: &'a mut [u8],
     /// Writes so far.
     pub writes: &'a mut u32,

@@ -9,7 +9,7 @@ use crate::time::{SimTime, Span};
 /// How a renewal is done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Embodiment {
-    /// Fig. 6: Kai[m] and Kae[n] together; the new keys pass through the client.
+    /// Fig. 6: `Kai[m]` and `Kae[n]` together; the new keys pass through the client.
     One,
 }
 
@@ -35,7 +35,7 @@ impl Embodiment {
 /// What becomes of an interrupted renewal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Recovery {
-    /// The literal reading of [0049]: the period's only chance is spent when the server draws its first Rs for the card.
+    /// The literal reading of \[0049\]: the period's only chance is spent when the server draws its first Rs for the card.
     FirstContact,
     /// A renewal stays due until the server has committed it.
     UntilCommitted,

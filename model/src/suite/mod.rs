@@ -1,7 +1,7 @@
 //! Cipher suites: what the protocol needs of an algorithm, and nothing more.
 //!
 //! Everything else is written against three operations. `prove` answers a challenge, `check` judges an answer,
-//! `derive` makes a new key from a random. With a symmetric cipher all three are one block encryption [0060].
+//! `derive` makes a new key from a random. With a symmetric cipher all three are one block encryption \[0060\].
 //! Adding a suite is one file here and one line in [`SuiteId::ALL`] and the tables below it.
 
 mod aes128;
@@ -63,7 +63,7 @@ impl SuiteId {
         }
     }
 
-    /// Appends the key derived from `random` under `key` [0051].
+    /// Appends the key derived from `random` under `key` \[0051\].
     pub fn derive(self, key: &[u8], random: &[u8], out: &mut Vec<u8>) {
         match self {
             SuiteId::Aes128 => aes128::encrypt(key, random, out),

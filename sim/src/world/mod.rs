@@ -9,7 +9,7 @@
 //! |---|---|
 //! | who comes when | [`load`] |
 //! | a client, its reader and its queue | `desk` |
-//! | how a message is lost or delayed | [`line`] |
+//! | how a message is lost or delayed | [`mod@line`] |
 //! | the server's cores and queue | [`station`] |
 //! | the end of a run | `epilogue` |
 
