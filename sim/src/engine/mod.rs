@@ -1,4 +1,4 @@
-//! Engines move time and bytes through a [`World`](crate::world::World), and decide nothing else.
+//! Engines move time and bytes through a [`World`], and decide nothing else.
 
 pub mod events;
 pub mod queue;
