@@ -107,7 +107,7 @@ mod tests {
     fn arrivals_come_before_timers_and_clients_in_their_order() {
         let at = SimTime::from_ns(5);
         let event = |kind, client, order| Event::new(at, kind, ClientId(client), order, 0);
-        let mut events = vec![
+        let mut events = [
             event(Kind::Client, 0, 0),
             event(Kind::Server, 0, 0),
             event(Kind::AtServer, 2, 1),

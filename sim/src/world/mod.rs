@@ -32,6 +32,7 @@ use keystorm_model::secure::Direction;
 use keystorm_model::server::{MemoryDirectory, Period, Server, ServerEffect, ServerRules};
 use keystorm_model::{ClientId, ConnectionId, SimTime, SiteId, Span};
 
+use crate::check::Violation;
 use crate::check::ledger::Ledger;
 use crate::plan::{DueAtStart, Plan};
 use crate::record::Recorder;
@@ -186,6 +187,11 @@ impl World {
     /// What has been counted so far.
     pub fn recorder(&self) -> &Recorder {
         &self.recorder
+    }
+
+    /// The rules that have not held so far, the first of them first.
+    pub fn violations(&self) -> &[Violation] {
+        self.ledger.violations()
     }
 
     /// Counts datagrams that an engine delivered after their time.
