@@ -28,8 +28,8 @@ pub(super) fn run(arguments: &Run) -> Result<(), Failure> {
     let common = &arguments.common;
     let plan = scenario::load(&common.scenario, &common.overrides())?;
     let place = arguments.out.clone().unwrap_or_else(|| default_place(&plan, common));
-    let dir = RunDir::prepare(&place)?;
     catch_interrupts()?;
+    let dir = RunDir::prepare(&place)?;
     let bar = Bar::new(plan.horizon, common.quiet);
     let finished = simulate(plan, &mut |progress| bar.show(progress)).map_err(stopped)?;
     drop(bar);
