@@ -103,6 +103,17 @@ pub(crate) struct FaultTally {
     pub(crate) cut_by_outage: Vec<u64>,
 }
 
+/// How much cryptography a run did, on both sides, its epilogue included.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CryptoTally {
+    /// Operations with ring keys, key set-up included: `prove`, `check`, `derive`.
+    pub ciphers: u64,
+    /// Messages sealed or opened.
+    pub aeads: u64,
+    /// Session channels set up.
+    pub channels: u64,
+}
+
 /// The world of one run.
 pub struct World {
     pub(crate) plan: Plan,
@@ -116,6 +127,7 @@ pub struct World {
     pub(crate) recorder: Recorder,
     pub(crate) ledger: Ledger,
     pub(crate) tally: FaultTally,
+    crypto: CryptoTally,
     client_out: Outbox<ClientEffect>,
     server_out: Outbox<ServerEffect>,
 }
@@ -172,6 +184,7 @@ impl World {
             recorder: Recorder::new(plan.horizon),
             ledger: Ledger::new(shape, suite.sizes().key, plan.fleet.cards),
             tally: FaultTally { cut_by_outage: vec![0; plan.faults.outages.len()], ..FaultTally::default() },
+            crypto: CryptoTally::default(),
             client_out: Outbox::default(),
             server_out: Outbox::default(),
             cards,
@@ -192,6 +205,11 @@ impl World {
     /// The rules that have not held so far, the first of them first.
     pub fn violations(&self) -> &[Violation] {
         self.ledger.violations()
+    }
+
+    /// How much cryptography has been done so far.
+    pub fn crypto(&self) -> CryptoTally {
+        self.crypto
     }
 
     /// Counts datagrams that an engine delivered after their time.
