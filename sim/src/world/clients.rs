@@ -201,6 +201,7 @@ impl World {
         let writes_before = self.cards.writes(card);
         let mut memory = self.cards.memory(card);
         let done = visit.card.execute(&self.kind, &mut memory, &mut visit.draws, command, &mut power, answer);
+        self.crypto.ciphers += done.map_or(0, |work| u64::from(work.ciphers));
         let witness = visit.witness;
         visit.witness.see(command, done.is_ok().then_some(answer.as_slice()));
         if self.recorder.is_load(at) {

@@ -47,6 +47,9 @@ impl World {
     fn serve(&mut self, arrived: SimTime, start: SimTime, client: ClientId, datagram: &[u8], out: &mut Out) {
         let mut effects = std::mem::take(&mut self.server_out);
         let work = self.server.step(start, datagram, &mut effects);
+        self.crypto.ciphers += u64::from(work.ciphers);
+        // Each message of session data is sealed at one end and opened at the other.
+        self.crypto.aeads += 2 * u64::from(work.aeads);
         let service = self.station.serve(start, work);
         let finish = start + service;
         self.recorder.served(arrived, start, service);
@@ -73,6 +76,7 @@ impl World {
                     self.offered(card, key, effects.get(value));
                 }
                 ServerEffect::SessionOpened { card, ro } => {
+                    self.crypto.channels += 2;
                     self.ledger.session_opened(finish, card, effects.get(ro));
                 }
                 effect => self.note(finish, true, effect),
