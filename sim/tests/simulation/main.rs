@@ -1,0 +1,11 @@
+//! The simulation as a whole, in this process and as the program that users run.
+//!
+//! Every run goes through [`common::run`] or [`common::Summary::assert_conserved`]: no violation, and all sums come out.
+
+mod cli;
+mod common;
+mod common_random_numbers;
+mod determinism;
+mod faults;
+mod garbage;
+mod tick;
