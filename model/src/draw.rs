@@ -41,44 +41,57 @@ const WINDOW: usize = 64;
 /// The draws of one purpose and owner: 2^64 words of 32 bits, of which 64 are held at a time.
 #[derive(Clone, Debug)]
 pub struct Draws {
-    key: [u8; 32],
-    stream: u64,
-    window: u64,
-    words: [u32; WINDOW],
+    seed: Seed,
+    purpose: Purpose,
+    owner: u64,
+    /// Which 64 words are held; `None`: the draws have not been opened.
+    window: Option<u64>,
+    /// The words, little-endian.
+    words: [u8; 4 * WINDOW],
 }
 
 impl Seed {
     /// Opens the draws of `purpose` and `owner`, ready for words 0 to 63. Costs about 80 ns.
     pub fn open(self, purpose: Purpose, owner: u64) -> Draws {
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&self.0.to_le_bytes());
-        key[8..16].copy_from_slice(&(purpose as u64).to_le_bytes());
-        let mut draws = Draws { key, stream: owner, window: 0, words: [0; WINDOW] };
-        draws.fill(0);
+        let mut draws = Draws::closed();
+        draws.reopen(self, purpose, owner);
         draws
     }
 }
 
 impl Draws {
+    /// Draws of nothing yet: a place to [`Draws::reopen`] others in.
+    pub const fn closed() -> Self {
+        Draws { seed: Seed(0), purpose: Purpose::Issue, owner: 0, window: None, words: [0; 4 * WINDOW] }
+    }
+
+    /// Becomes the draws of `purpose` and `owner`, without moving the words that are held.
+    pub fn reopen(&mut self, seed: Seed, purpose: Purpose, owner: u64) {
+        (self.seed, self.purpose, self.owner) = (seed, purpose, owner);
+        self.fill(0);
+    }
+
     fn fill(&mut self, window: u64) {
-        let mut rng = ChaCha8Rng::from_seed(self.key);
-        rng.set_stream(self.stream);
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&self.seed.0.to_le_bytes());
+        key[8..16].copy_from_slice(&(self.purpose as u64).to_le_bytes());
+        let mut rng = ChaCha8Rng::from_seed(key);
+        rng.set_stream(self.owner);
         if window != 0 {
             rng.set_word_pos(u128::from(window) * WINDOW as u128);
         }
-        for word in &mut self.words {
-            *word = rng.next_u32();
-        }
-        self.window = window;
+        rng.fill_bytes(&mut self.words);
+        self.window = Some(window);
     }
 
     /// The word at `index`.
     pub fn word(&mut self, index: u64) -> u32 {
         let window = index / WINDOW as u64;
-        if window != self.window {
+        if self.window != Some(window) {
             self.fill(window);
         }
-        self.words[(index % WINDOW as u64) as usize]
+        let start = 4 * (index % WINDOW as u64) as usize;
+        u32::from_le_bytes(self.words[start..start + 4].try_into().expect("a word has four bytes"))
     }
 
     /// Two words from `index` on, as one number.

@@ -1,10 +1,11 @@
 //! The server's volatile side: the connections that are alive, by card. A restart forgets all of it.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 
-use crate::draw::Draws;
-use crate::ids::{CardId, ConnectionId, ConnectionNo};
+use crate::draw::{Draws, Purpose, Seed, owner};
+use crate::ids::{CardId, ConnectionId, ConnectionNo, KeyNo};
+use crate::rings::Pair;
 use crate::secure::Channel;
 use crate::server::policy::Assignment;
 use crate::time::{SimTime, Span};
@@ -61,14 +62,42 @@ impl Link {
     const NONE: Link = Link(u32::MAX);
 }
 
+impl Connection {
+    /// A place for a connection.
+    fn forgotten() -> Self {
+        let pair = Pair { internal: KeyNo(0), external: KeyNo(0) };
+        Connection {
+            id: ConnectionId(0),
+            no: ConnectionNo(0),
+            card: CardId(0),
+            sequence: 0,
+            phase: Phase::Closed,
+            assignment: Assignment { pair, renew: None },
+            opened: SimTime::ZERO,
+            draws: Draws::closed(),
+            offered: Vec::new(),
+            channel: None,
+            exchanges: 0,
+            answer: Vec::new(),
+            copies: 0,
+            last_active: SimTime::ZERO,
+            older: Link::NONE,
+            serial: 0,
+        }
+    }
+}
+
 /// What a new connection starts with.
 pub(super) struct Opening {
     pub(super) id: ConnectionId,
     pub(super) no: ConnectionNo,
     pub(super) card: CardId,
     pub(super) assignment: Assignment,
-    pub(super) draws: Draws,
+    pub(super) seed: Seed,
 }
+
+/// A time, and the place and serial of a connection.
+type Age = (SimTime, u32, u64);
 
 /// The live connections: a slab, and for each card the newest of its connections.
 pub(super) struct Connections {
@@ -77,8 +106,10 @@ pub(super) struct Connections {
     newest: Vec<Link>,
     /// How many connections of each card have been numbered.
     numbered: Vec<u32>,
-    /// When each connection was opened or, since it last came up for expiry, active; with its place and serial.
-    by_age: BinaryHeap<Reverse<(SimTime, u32, u64)>>,
+    /// When each connection was opened, with its place and serial; until it comes up for expiry.
+    fresh: VecDeque<Age>,
+    /// The same of connections that were found active then, with the time of their last activity.
+    renewed: BinaryHeap<Reverse<Age>>,
     opened: u64,
     idle: Span,
 }
@@ -91,7 +122,8 @@ impl Connections {
             free: Vec::new(),
             newest: vec![Link::NONE; cards],
             numbered: vec![0; cards],
-            by_age: BinaryHeap::new(),
+            fresh: VecDeque::new(),
+            renewed: BinaryHeap::new(),
             opened: 0,
             idle,
         }
@@ -104,50 +136,33 @@ impl Connections {
         ConnectionNo((*numbered).into())
     }
 
-    /// Opens a connection and returns its place. A forgotten connection's buffers are used again.
+    /// Opens a connection and returns its place. A forgotten connection's place and buffers are used again.
     pub(super) fn open(&mut self, now: SimTime, opening: Opening) -> usize {
-        let reused = self.free.pop();
-        let (mut offered, mut answer) = match reused {
-            Some(place) => {
-                let old = &mut self.slab[place as usize];
-                (std::mem::take(&mut old.offered), std::mem::take(&mut old.answer))
-            }
-            None => (Vec::new(), Vec::new()),
-        };
-        offered.clear();
-        answer.clear();
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.slab.push(Connection::forgotten());
+            u32::try_from(self.slab.len() - 1).expect("fewer than 2^32 connections at once")
+        });
         self.opened += 1;
-        let card = opening.card;
-        let connection = Connection {
-            id: opening.id,
-            no: opening.no,
-            card,
-            sequence: 0,
-            phase: Phase::Challenged,
-            assignment: opening.assignment,
-            opened: now,
-            draws: opening.draws,
-            offered,
-            channel: None,
-            exchanges: 0,
-            answer,
-            copies: 0,
-            last_active: now,
-            older: self.newest[card.index()],
-            serial: self.opened,
-        };
-        let place = match reused {
-            Some(place) => {
-                self.slab[place as usize] = connection;
-                place
-            }
-            None => {
-                self.slab.push(connection);
-                u32::try_from(self.slab.len() - 1).expect("fewer than 2^32 connections at once")
-            }
-        };
-        self.newest[card.index()] = Link(place);
-        self.by_age.push(Reverse((now, place, self.opened)));
+        let newest = &mut self.newest[opening.card.index()];
+        let connection = &mut self.slab[place as usize];
+        connection.id = opening.id;
+        connection.no = opening.no;
+        connection.card = opening.card;
+        connection.sequence = 0;
+        connection.phase = Phase::Challenged;
+        connection.assignment = opening.assignment;
+        connection.opened = now;
+        connection.draws.reopen(opening.seed, Purpose::Server, owner(opening.card, opening.no.0 as u32));
+        connection.offered.clear();
+        connection.channel = None;
+        connection.exchanges = 0;
+        connection.answer.clear();
+        connection.copies = 0;
+        connection.last_active = now;
+        connection.older = *newest;
+        connection.serial = self.opened;
+        *newest = Link(place);
+        self.fresh.push_back((now, place, self.opened));
         place as usize
     }
 
@@ -212,21 +227,32 @@ impl Connections {
 
     /// Forgets connections that have been idle for too long.
     pub(super) fn expire(&mut self, now: SimTime, mut dropped: impl FnMut(&Connection)) {
-        while let Some(&Reverse((noted, place, serial))) = self.by_age.peek() {
+        while let Some((noted, place, serial)) = self.oldest() {
             if noted + self.idle > now {
                 return;
             }
-            self.by_age.pop();
+            if self.fresh.front() == Some(&(noted, place, serial)) {
+                self.fresh.pop_front();
+            } else {
+                self.renewed.pop();
+            }
             let connection = &self.slab[place as usize];
             if connection.serial != serial {
                 continue;
             }
             if connection.last_active + self.idle > now {
-                self.by_age.push(Reverse((connection.last_active, place, serial)));
+                self.renewed.push(Reverse((connection.last_active, place, serial)));
             } else {
                 self.close(place as usize, &mut dropped);
             }
         }
+    }
+
+    /// The connection that comes up for expiry next.
+    fn oldest(&self) -> Option<Age> {
+        let fresh = self.fresh.front().copied();
+        let renewed = self.renewed.peek().map(|&Reverse(age)| age);
+        [fresh, renewed].into_iter().flatten().min()
     }
 
     /// Every live connection.

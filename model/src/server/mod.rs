@@ -13,7 +13,7 @@ pub use policy::{Assignment, Due, Embodiment, Period, Recovery, Renewal};
 
 use connections::{Connection, Connections, Opening, Phase};
 
-use crate::draw::{Purpose, Seed, owner};
+use crate::draw::Seed;
 use crate::ids::{CardId, ConnectionId, ConnectionNo, Depth, KeyNo};
 use crate::message::{self, HEADER, Header, Message, Orders};
 use crate::outbox::{Outbox, Slice};
@@ -253,8 +253,7 @@ impl<D: Directory> Server<D> {
             self.work.commits += 1;
         }
         let no = self.connections.next_no(card);
-        let draws = self.seed.open(Purpose::Server, owner(card, no.0 as u32));
-        let opening = Opening { id: header.connection, no, card, assignment, draws };
+        let opening = Opening { id: header.connection, no, card, assignment, seed: self.seed };
         let place = self.connections.open(now, opening);
         let mut rs = [0; 32];
         let rs = &mut rs[..self.rules.suite.sizes().challenge];

@@ -1,11 +1,11 @@
 //! The digest of a run: one number that tells two runs apart if anything in them differs.
 //!
-//! Each delivered message and each card command is hashed (xxh3-128) together with its time and its parties, and
-//! the hashes are added modulo 2^128. The sum does not depend on the order in which an engine handles
+//! Each delivered message and each card command is hashed (xxh3-128, seeded with its time and its parties), and the
+//! hashes are added modulo 2^128. The sum does not depend on the order in which an engine handles
 //! things that happen in different places; their order in time is part of what is hashed.
 
 use keystorm_model::{CardId, ClientId, SimTime};
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 /// What happened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,36 +35,26 @@ pub struct Parties {
 /// The digest of a run and of each interval of it.
 pub struct Digest {
     total: u128,
-    interval_ns: u64,
     intervals: Vec<u128>,
-    scratch: Vec<u8>,
 }
 
 impl Digest {
-    /// An empty digest over `intervals` intervals of `interval_ns`; what comes later counts in the last one.
-    pub fn new(intervals: usize, interval_ns: u64) -> Self {
-        Digest {
-            total: 0,
-            interval_ns,
-            intervals: vec![0; intervals.max(1)],
-            scratch: Vec::with_capacity(512),
-        }
+    /// An empty digest over `intervals` intervals.
+    pub fn new(intervals: usize) -> Self {
+        Digest { total: 0, intervals: vec![0; intervals.max(1)] }
     }
 
-    /// Adds one event.
-    pub fn add(&mut self, at: SimTime, trace: Trace, parties: Parties, bytes: &[u8]) {
-        self.scratch.clear();
-        self.scratch.extend_from_slice(&at.as_ns().to_le_bytes());
-        self.scratch.push(trace as u8);
-        self.scratch.extend_from_slice(&parties.client.0.to_le_bytes());
-        self.scratch.extend_from_slice(&parties.card.map_or(u32::MAX, |card| card.0).to_le_bytes());
-        self.scratch.extend_from_slice(bytes);
-        let hash = xxh3_128(&self.scratch);
+    /// Adds one event that lies in `interval`.
+    pub fn add(&mut self, interval: usize, at: SimTime, trace: Trace, parties: Parties, bytes: &[u8]) {
+        let card = parties.card.map_or(u32::MAX, |card| card.0);
+        let who = u64::from(parties.client.0) << 32 | u64::from(card);
+        // Odd multipliers keep every part; the finalizer of xxh3 mixes them with the bytes.
+        let seed = at.as_ns().wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+            ^ who.wrapping_mul(0xc2b2_ae3d_27d4_eb4f).rotate_left(17)
+            ^ (trace as u64).wrapping_mul(0x1656_67b1_9e37_79f9);
+        let hash = xxh3_128_with_seed(bytes, seed);
         self.total = self.total.wrapping_add(hash);
-        let interval = (at.as_ns() / self.interval_ns) as usize;
-        let last = self.intervals.len() - 1;
-        let interval = &mut self.intervals[interval.min(last)];
-        *interval = interval.wrapping_add(hash);
+        self.intervals[interval] = self.intervals[interval].wrapping_add(hash);
     }
 
     /// The digest of the whole run.
@@ -85,9 +75,9 @@ mod tests {
     const PARTIES: Parties = Parties { client: ClientId(1), card: Some(CardId(2)) };
 
     fn digest(events: &[(u64, Trace, Parties, &[u8])]) -> u128 {
-        let mut digest = Digest::new(4, 100);
+        let mut digest = Digest::new(4);
         for &(at, trace, parties, bytes) in events {
-            digest.add(SimTime::from_ns(at), trace, parties, bytes);
+            digest.add(at as usize, SimTime::from_ns(at), trace, parties, bytes);
         }
         assert_eq!(
             digest.intervals().iter().fold(0u128, |sum, part| sum.wrapping_add(*part)),

@@ -12,7 +12,7 @@ use keystorm_model::client::{Cause, Step};
 use keystorm_model::{SimTime, Span};
 use keystorm_reports::results::{Bucket, Counts, Failure, Phase, PhaseLatency};
 
-use digest::Digest;
+use digest::{Digest, Parties, Trace};
 
 /// The timeline has about so many buckets.
 const BUCKETS: u64 = 60;
@@ -33,13 +33,24 @@ pub struct Recorder {
     pub server_busy: Span,
     /// Longest queue at the server.
     pub queue_max: u64,
-    /// Hash of everything that happened.
-    pub digest: Digest,
+    digest: Digest,
+    /// Datagrams that the server served at once: the waits of 0 that are not in the histogram yet.
+    unwaited: u64,
+    /// The bucket that was asked for last, and the time that it covers.
+    current: Current,
     phases: [PhaseLatency; 3],
     bucket: Span,
     buckets: Vec<Bucket>,
     failures: BTreeMap<(&'static str, &'static str, &'static str), u64>,
     horizon: SimTime,
+}
+
+/// A bucket and the time that it covers.
+#[derive(Clone, Copy, Default)]
+struct Current {
+    from: SimTime,
+    until: SimTime,
+    index: usize,
 }
 
 /// Start and insertion of what a latency is measured from.
@@ -87,7 +98,9 @@ impl Recorder {
             server_wait_us: histogram(DIGITS),
             server_busy: Span::ZERO,
             queue_max: 0,
-            digest: Digest::new(count, bucket.as_ns()),
+            digest: Digest::new(count),
+            unwaited: 0,
+            current: Current::default(),
             phases: [latency(), latency(), latency()],
             bucket,
             buckets: (0..count).map(|_| empty_bucket()).collect(),
@@ -106,10 +119,29 @@ impl Recorder {
         at < self.horizon
     }
 
-    /// The bucket that `at` lies in.
+    /// Index of the bucket that `at` lies in.
+    fn index(&mut self, at: SimTime) -> usize {
+        let Current { from, until, index } = self.current;
+        if from <= at && at < until {
+            return index;
+        }
+        let number = at.as_ns() / self.bucket.as_ns();
+        let index = (number as usize).min(self.buckets.len() - 1);
+        let from = SimTime::ZERO + self.bucket * number;
+        self.current = Current { from, until: from + self.bucket, index };
+        index
+    }
+
+    /// The bucket that `at` lies in; what comes later counts in the last one.
     pub fn bucket(&mut self, at: SimTime) -> &mut Bucket {
-        let last = self.buckets.len() - 1;
-        &mut self.buckets[((at.as_ns() / self.bucket.as_ns()) as usize).min(last)]
+        let index = self.index(at);
+        &mut self.buckets[index]
+    }
+
+    /// Something was delivered to, or done by, one of the parties.
+    pub fn trace(&mut self, at: SimTime, trace: Trace, parties: Parties, bytes: &[u8]) {
+        let index = self.index(at);
+        self.digest.add(index, at, trace, parties, bytes);
     }
 
     /// A card holder arrived.
@@ -160,7 +192,11 @@ impl Recorder {
 
     /// The server served a datagram from `start` on, which had waited since `arrived`.
     pub fn served(&mut self, arrived: SimTime, start: SimTime, service: Span) {
-        self.server_wait_us.record(start.since(arrived).as_us()).expect("auto-resizing");
+        if start == arrived {
+            self.unwaited += 1;
+        } else {
+            self.server_wait_us.record(start.since(arrived).as_us()).expect("auto-resizing");
+        }
         self.server_busy += service;
         self.bucket(start).busy_ns += service.as_ns();
     }
@@ -174,6 +210,7 @@ impl Recorder {
 
     /// Hands over what was measured: phases, timeline, failures.
     pub fn into_parts(mut self) -> Recorded {
+        self.server_wait_us.record_n(0, self.unwaited).expect("auto-resizing");
         let mut in_flight = 0u64;
         for bucket in &mut self.buckets {
             let failed =

@@ -2,9 +2,9 @@
 //! talk to the server.
 
 use keystorm_model::apdu;
-use keystorm_model::card::{Card, CardWork, Memory, Power, PowerLost};
+use keystorm_model::card::{CardWork, Memory, Power, PowerLost};
 use keystorm_model::client::{Cause, ClientEffect, ClientInput, Ending, commands_in_connection};
-use keystorm_model::draw::{Purpose, Seed, owner};
+use keystorm_model::draw::{Seed, owner};
 use keystorm_model::secure::Direction;
 use keystorm_model::{CardId, ClientId, ConnectionId, SimTime, Span};
 use keystorm_reports::results::Phase;
@@ -59,39 +59,27 @@ impl World {
     pub fn client_receive(&mut self, at: SimTime, client: ClientId, datagram: &[u8], out: &mut Out) {
         self.recorder.counts.messages_delivered += 1;
         let parties = Parties { client, card: None };
-        self.recorder.digest.add(at, Trace::AtClient, parties, datagram);
+        self.recorder.trace(at, Trace::AtClient, parties, datagram);
         self.step(at, client, ClientInput::Datagram(datagram), out);
     }
 
     /// Puts the holder's card into the reader.
     fn insert(&mut self, at: SimTime, client: ClientId, holder: Holder) {
-        let (connection, draws, line) = self.new_connection(holder.card);
+        let mut visit = self.spare_visits.pop().unwrap_or_else(|| Box::new(Visit::nobody()));
+        visit.holder = holder;
+        visit.inserted = at;
+        visit.authenticated = false;
+        visit.reconnect(Seed(self.plan.seed), self.next_connection(holder.card));
         let desk = &mut self.desks[client.index()];
         desk.reader = Reader::Resetting { until: at + self.plan.card.reset };
-        desk.visit = Some(Visit {
-            holder,
-            inserted: at,
-            card: Card::powered_up(),
-            witness: Witness::default(),
-            connection,
-            draws,
-            line,
-            pull: None,
-            commands: 0,
-            authenticated: false,
-        });
+        desk.visit = Some(visit);
     }
 
-    /// Numbers the card's next connection and opens its draws.
-    pub(super) fn new_connection(
-        &mut self,
-        card: CardId,
-    ) -> (ConnectionId, keystorm_model::draw::Draws, keystorm_model::draw::Draws) {
+    /// Numbers the card's next connection.
+    pub(super) fn next_connection(&mut self, card: CardId) -> ConnectionId {
         let life = self.cards.life_mut(card);
         life.connections += 1;
-        let number = owner(card, life.connections);
-        let seed = Seed(self.plan.seed);
-        (ConnectionId(number), seed.open(Purpose::Visit, number), seed.open(Purpose::Line, number))
+        ConnectionId(owner(card, life.connections))
     }
 
     /// The card has been reset: the client connects.
@@ -166,8 +154,10 @@ impl World {
         let visit = desk.visit.as_mut().expect("a client gives commands to a card in its reader");
         visit.commands += 1;
         let pull = visit.pull.filter(|pull| pull.command == visit.commands).map(|pull| pull.moment);
-        let (mut bytes, mut answer) = (Vec::new(), Vec::new());
-        bytes.extend_from_slice(command);
+        visit.command.clear();
+        visit.command.extend_from_slice(command);
+        let mut answer = std::mem::take(&mut visit.answer);
+        answer.clear();
         let (ending, until) = match pull {
             Some(PullMoment::Before) => (Execution::Pulled, at),
             Some(PullMoment::During) => {
@@ -182,7 +172,9 @@ impl World {
                 (ending, until)
             }
         };
-        self.desks[client.index()].reader = Reader::Executing { until, command: bytes, answer, ending };
+        let desk = &mut self.desks[client.index()];
+        desk.visit.as_mut().expect("the card is still in the reader").answer = answer;
+        desk.reader = Reader::Executing { until, ending };
     }
 
     /// Executes a command on the card in the reader, and lets the checkers see what it did to the memory.
@@ -197,7 +189,10 @@ impl World {
         let visit = self.desks[client.index()].visit.as_mut().expect("a card is in the reader");
         let card = visit.holder.card;
         let stores = command.get(1) == Some(&apdu::INS_STORE_KEY);
-        let before = if stores { self.cards.keys(card).to_vec() } else { Vec::new() };
+        if stores {
+            self.keys_before.clear();
+            self.keys_before.extend_from_slice(self.cards.keys(card));
+        }
         let writes_before = self.cards.writes(card);
         let mut memory = self.cards.memory(card);
         let done = visit.card.execute(&self.kind, &mut memory, &mut visit.draws, command, &mut power, answer);
@@ -209,7 +204,7 @@ impl World {
             self.recorder.counts.nvm_writes += u64::from(self.cards.writes(card) - writes_before);
         }
         if stores {
-            self.judge_store(at, card, &witness, command, &before);
+            self.judge_store(at, card, &witness, command);
         }
         done
     }
@@ -236,18 +231,11 @@ impl World {
         whole * u64::from(moment + 1) / u64::from(moments + 2)
     }
 
-    /// Lets the checkers judge what a STORE KEY did.
-    pub(super) fn judge_store(
-        &mut self,
-        at: SimTime,
-        card: CardId,
-        witness: &Witness,
-        command: &[u8],
-        before: &[u8],
-    ) {
+    /// Lets the checkers judge what a STORE KEY did, by the keys before it and after it.
+    pub(super) fn judge_store(&mut self, at: SimTime, card: CardId, witness: &Witness, command: &[u8]) {
         let length = self.kind.suite.sizes().key;
         let after = self.cards.keys(card);
-        let pairs = before.chunks(length).zip(after.chunks(length)).enumerate();
+        let pairs = self.keys_before.chunks(length).zip(after.chunks(length)).enumerate();
         for (slot, (old, new)) in pairs {
             if old == new {
                 continue;
@@ -263,14 +251,17 @@ impl World {
     fn card_done(&mut self, at: SimTime, client: ClientId, out: &mut Out) {
         let desk = &mut self.desks[client.index()];
         let reader = std::mem::replace(&mut desk.reader, Reader::Idle);
-        let Reader::Executing { command, answer, ending, .. } = reader else { return };
-        let parties = Parties { client, card: desk.visit.as_ref().map(|visit| visit.holder.card) };
-        self.recorder.digest.add(at, Trace::Command, parties, &command);
+        let (Reader::Executing { ending, .. }, Some(visit)) = (reader, &mut desk.visit) else { return };
+        let parties = Parties { client, card: Some(visit.holder.card) };
         let answered = ending != Execution::Pulled;
         let trace = if answered { Trace::Answer } else { Trace::Pulled };
-        self.recorder.digest.add(at, trace, parties, &answer);
+        self.recorder.trace(at, Trace::Command, parties, &visit.command);
+        self.recorder.trace(at, trace, parties, &visit.answer);
         if answered {
+            let mut answer = std::mem::take(&mut self.answer);
+            std::mem::swap(&mut answer, &mut visit.answer);
             self.step(at, client, ClientInput::CardAnswer(&answer), out);
+            self.answer = answer;
         }
         if ending != Execution::Answered {
             self.tally.pulls += 1;
@@ -286,13 +277,10 @@ impl World {
         let holder = visit.holder;
         match ending {
             Ending::Again => {
-                let (connection, draws, line) = self.new_connection(holder.card);
+                let connection = self.next_connection(holder.card);
                 let desk = &mut self.desks[client.index()];
                 let visit = desk.visit.as_mut().expect("the visit goes on");
-                (visit.connection, visit.draws, visit.line) = (connection, draws, line);
-                (visit.commands, visit.pull) = (0, None);
-                visit.card = Card::powered_up();
-                visit.witness = Witness::default();
+                visit.reconnect(Seed(self.plan.seed), connection);
                 desk.reader = Reader::Resetting { until: at + self.plan.card.reset };
                 return;
             }
@@ -315,7 +303,7 @@ impl World {
             }
         }
         let desk = &mut self.desks[client.index()];
-        desk.visit = None;
+        self.spare_visits.extend(desk.visit.take());
         if let Some(next) = desk.queue.pop_front() {
             self.insert(at, client, next);
         }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use keystorm_model::card::{Card, CardWork};
 use keystorm_model::client::Client;
-use keystorm_model::draw::Draws;
+use keystorm_model::draw::{Draws, Purpose, Seed};
 use keystorm_model::{CardId, ConnectionId, SimTime, SiteId, Span};
 
 use crate::check::witness::Witness;
@@ -31,7 +31,7 @@ pub struct Holder {
 pub(super) struct Desk {
     pub(super) site: SiteId,
     pub(super) client: Client,
-    pub(super) visit: Option<Visit>,
+    pub(super) visit: Option<Box<Visit>>,
     pub(super) reader: Reader,
     pub(super) queue: VecDeque<Holder>,
     /// The client's line, to the server and from it.
@@ -57,11 +57,43 @@ pub(super) struct Visit {
     pub(super) pull: Option<Pull>,
     /// Commands given to the card in this connection.
     pub(super) commands: u32,
+    /// The command that the card works on, and its answer.
+    pub(super) command: Vec<u8>,
+    pub(super) answer: Vec<u8>,
     /// Whether the authentication of this visit has been measured.
     pub(super) authenticated: bool,
 }
 
 impl Visit {
+    /// A place for a visit.
+    pub(super) fn nobody() -> Self {
+        Visit {
+            holder: Holder { arrived: SimTime::ZERO, card: CardId(0), visits_left: 0 },
+            inserted: SimTime::ZERO,
+            card: Card::powered_up(),
+            witness: Witness::default(),
+            connection: ConnectionId(0),
+            draws: Draws::closed(),
+            line: Draws::closed(),
+            pull: None,
+            commands: 0,
+            command: Vec::new(),
+            answer: Vec::new(),
+            authenticated: false,
+        }
+    }
+
+    /// Gets ready for a new connection of the card, which has just been powered up.
+    pub(super) fn reconnect(&mut self, seed: Seed, connection: ConnectionId) {
+        self.connection = connection;
+        self.draws.reopen(seed, Purpose::Visit, connection.0);
+        self.line.reopen(seed, Purpose::Line, connection.0);
+        self.card = Card::powered_up();
+        self.witness = Witness::default();
+        self.pull = None;
+        self.commands = 0;
+    }
+
     pub(super) fn origin(&self) -> Origin {
         Origin { intended: self.holder.arrived, service: self.inserted }
     }
@@ -93,13 +125,7 @@ pub(super) enum Reader {
     /// The card is being reset.
     Resetting { until: SimTime },
     /// The card is working on a command.
-    Executing {
-        until: SimTime,
-        /// The command, then the answer.
-        command: Vec<u8>,
-        answer: Vec<u8>,
-        ending: Execution,
-    },
+    Executing { until: SimTime, ending: Execution },
 }
 
 /// How a command is going to end.

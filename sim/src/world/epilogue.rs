@@ -8,10 +8,10 @@ use std::collections::{BTreeSet, VecDeque};
 
 use keystorm_model::card::{Card, Power};
 use keystorm_model::client::{Client, ClientEffect, ClientInput, Ending};
-use keystorm_model::draw::Draws;
+use keystorm_model::draw::{Draws, Purpose, Seed};
 use keystorm_model::outbox::Outbox;
 use keystorm_model::server::{Directory, Recovery, ServerEffect};
-use keystorm_model::{CardId, ClientId, ConnectionId, Depth, SimTime, Span};
+use keystorm_model::{CardId, ClientId, Depth, SimTime, Span};
 use keystorm_reports::results::{CardRow, DepthRow, Outcome, PairState};
 
 use crate::check::conservation;
@@ -100,13 +100,14 @@ impl World {
 
     /// One connection over a line without faults, in no time.
     fn connect_undisturbed(&mut self, id: CardId) -> Option<Ending> {
-        let (connection, draws, _) = self.new_connection(id);
+        let connection = self.next_connection(id);
+        let draws = Seed(self.plan.seed).open(Purpose::Visit, connection.0);
         let (client, card) = (Client::default(), Card::powered_up());
         let mut party = Undisturbed { id, client, card, draws, witness: Witness::default() };
         let mut effects = Outbox::default();
         let mut actions = VecDeque::new();
         let now = self.last_moment();
-        party.client.connect(&self.rules, now, id, ConnectionId(connection.0), &mut effects);
+        party.client.connect(&self.rules, now, id, connection, &mut effects);
         let mut ending = queue(&mut effects, &mut actions);
         while let Some(action) = actions.pop_front() {
             match action {
@@ -131,7 +132,7 @@ impl World {
     fn serve_undisturbed(&mut self, datagram: &[u8]) -> Vec<Vec<u8>> {
         let at = SimTime::ZERO + self.plan.horizon;
         let parties = Parties { client: NOBODY, card: None };
-        self.recorder.digest.add(at, Trace::AtServer, parties, datagram);
+        self.recorder.trace(at, Trace::AtServer, parties, datagram);
         let mut effects = std::mem::take(&mut self.server_out);
         self.server.step(self.last_moment(), datagram, &mut effects);
         let mut answers = Vec::new();
@@ -158,7 +159,7 @@ impl World {
         effects.clear();
         self.server_out = effects;
         for answer in &answers {
-            self.recorder.digest.add(at, Trace::AtClient, parties, answer);
+            self.recorder.trace(at, Trace::AtClient, parties, answer);
         }
         answers
     }
@@ -166,17 +167,18 @@ impl World {
     fn execute_undisturbed(&mut self, party: &mut Undisturbed, command: &[u8]) -> Vec<u8> {
         let at = SimTime::ZERO + self.plan.horizon;
         let mut answer = Vec::new();
-        let before = self.cards.keys(party.id).to_vec();
+        self.keys_before.clear();
+        self.keys_before.extend_from_slice(self.cards.keys(party.id));
         let mut memory = self.cards.memory(party.id);
         party
             .card
             .execute(&self.kind, &mut memory, &mut party.draws, command, &mut Power::steady(), &mut answer)
             .expect("steady power lasts");
-        self.judge_store(at, party.id, &party.witness, command, &before);
+        self.judge_store(at, party.id, &party.witness, command);
         party.witness.see(command, Some(&answer));
         let parties = Parties { client: NOBODY, card: Some(party.id) };
-        self.recorder.digest.add(at, Trace::Command, parties, command);
-        self.recorder.digest.add(at, Trace::Answer, parties, &answer);
+        self.recorder.trace(at, Trace::Command, parties, command);
+        self.recorder.trace(at, Trace::Answer, parties, &answer);
         answer
     }
 

@@ -38,7 +38,7 @@ use crate::plan::{DueAtStart, Plan};
 use crate::record::Recorder;
 
 use cards::Cards;
-use desk::Desk;
+use desk::{Desk, Visit};
 use line::{Arrival, Attempt, Line};
 use station::Station;
 
@@ -130,6 +130,12 @@ pub struct World {
     crypto: CryptoTally,
     client_out: Outbox<ClientEffect>,
     server_out: Outbox<ServerEffect>,
+    /// Visits that are over, to be used again.
+    spare_visits: Vec<Box<Visit>>,
+    /// The answer that a client is being given.
+    answer: Vec<u8>,
+    /// A card's keys before a command that stores one.
+    keys_before: Vec<u8>,
 }
 
 impl World {
@@ -187,6 +193,9 @@ impl World {
             crypto: CryptoTally::default(),
             client_out: Outbox::default(),
             server_out: Outbox::default(),
+            spare_visits: Vec::new(),
+            answer: Vec::new(),
+            keys_before: Vec::new(),
             cards,
             plan,
         }

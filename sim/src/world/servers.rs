@@ -41,7 +41,7 @@ impl World {
 
     fn delivered(&mut self, at: SimTime, client: ClientId, datagram: &[u8]) {
         self.recorder.counts.messages_delivered += 1;
-        self.recorder.digest.add(at, Trace::AtServer, Parties { client, card: None }, datagram);
+        self.recorder.trace(at, Trace::AtServer, Parties { client, card: None }, datagram);
     }
 
     fn serve(&mut self, arrived: SimTime, start: SimTime, client: ClientId, datagram: &[u8], out: &mut Out) {
