@@ -13,10 +13,11 @@ use std::hint::black_box;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use aes::Aes128;
+use aes::Aes128Enc;
 use aes::cipher::BlockCipherEncrypt;
 use aes_gcm::aead::AeadInOut;
-use aes_gcm::{Aes128Gcm, KeyInit, Nonce};
+use aes_gcm::aead::consts::U12;
+use aes_gcm::{AesGcm, KeyInit, Nonce};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use hdrhistogram::Histogram;
 use keystorm::engine::queue::{Event, Kind, Queue};
@@ -119,13 +120,15 @@ fn floor(load: Load) -> u64 {
         if left <= blocks {
             let key = &mut keys[session as usize];
             let mut block = (now as u128).to_le_bytes();
-            Aes128::new_from_slice(key).expect("16 bytes").encrypt_block((&mut block).into());
+            Aes128Enc::new_from_slice(key).expect("16 bytes").encrypt_block((&mut block).into());
             *key = block;
         }
         if left == 1 {
             let mut ciphers = [None, None];
             for (slot, _) in ciphers.iter_mut().zip(0..share(crypto.channels, sessions, id)) {
-                *slot = Some(Aes128Gcm::new_from_slice(&keys[session as usize]).expect("16 bytes"));
+                *slot = Some(
+                    AesGcm::<Aes128Enc, U12>::new_from_slice(&keys[session as usize]).expect("16 bytes"),
+                );
             }
             for count in 0..share(crypto.aeads, sessions, id) {
                 let Some(cipher) = &ciphers[count as usize % 2] else { continue };

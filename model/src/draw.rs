@@ -106,6 +106,12 @@ impl Draws {
 
     /// Fills `out` with the words from `index` on, little-endian.
     pub fn bytes(&mut self, index: u64, out: &mut [u8]) {
+        let start = 4 * (index % WINDOW as u64) as usize;
+        if self.window == Some(index / WINDOW as u64)
+            && let Some(held) = self.words.get(start..start + out.len())
+        {
+            return out.copy_from_slice(held);
+        }
         for (word, chunk) in (index..).zip(out.chunks_mut(4)) {
             chunk.copy_from_slice(&self.word(word).to_le_bytes()[..chunk.len()]);
         }

@@ -3,8 +3,10 @@
 //! The nonce is the direction and a counter, so that none is used twice under one session key. The session key's
 //! first 16 bytes are the cipher key.
 
+use aes::Aes128Enc;
 use aes_gcm::aead::AeadInOut;
-use aes_gcm::{Aes128Gcm, KeyInit, Nonce, Tag};
+use aes_gcm::aead::consts::U12;
+use aes_gcm::{AesGcm, KeyInit, Nonce, Tag};
 
 /// Bytes by which sealed data is longer than plain data.
 pub const TAG: usize = 16;
@@ -20,14 +22,15 @@ pub enum Direction {
 
 /// One end of an encrypted session.
 pub struct Channel {
-    cipher: Aes128Gcm,
+    /// GCM only ever encrypts with its block cipher.
+    cipher: AesGcm<Aes128Enc, U12>,
 }
 
 impl Channel {
     /// The channel under a session key of 16 bytes or more.
     pub fn new(session_key: &[u8]) -> Self {
         let key = &session_key[..16];
-        Channel { cipher: Aes128Gcm::new_from_slice(key).expect("the key has been cut to 16 bytes") }
+        Channel { cipher: AesGcm::new_from_slice(key).expect("the key has been cut to 16 bytes") }
     }
 
     fn nonce(direction: Direction, counter: u64) -> [u8; 12] {

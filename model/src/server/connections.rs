@@ -96,6 +96,14 @@ pub(super) struct Opening {
     pub(super) seed: Seed,
 }
 
+/// What is kept of each card.
+#[derive(Clone, Copy)]
+struct OfCard {
+    newest: Link,
+    /// How many connections of the card have been numbered.
+    numbered: u32,
+}
+
 /// A time, and the place and serial of a connection.
 type Age = (SimTime, u32, u64);
 
@@ -103,15 +111,15 @@ type Age = (SimTime, u32, u64);
 pub(super) struct Connections {
     slab: Vec<Connection>,
     free: Vec<u32>,
-    newest: Vec<Link>,
-    /// How many connections of each card have been numbered.
-    numbered: Vec<u32>,
+    cards: Vec<OfCard>,
     /// When each connection was opened, with its place and serial; until it comes up for expiry.
     fresh: VecDeque<Age>,
     /// The same of connections that were found active then, with the time of their last activity.
     renewed: BinaryHeap<Reverse<Age>>,
     opened: u64,
     idle: Span,
+    /// Nothing comes up for expiry before this.
+    next_expiry: SimTime,
 }
 
 impl Connections {
@@ -120,18 +128,18 @@ impl Connections {
         Connections {
             slab: Vec::new(),
             free: Vec::new(),
-            newest: vec![Link::NONE; cards],
-            numbered: vec![0; cards],
+            cards: vec![OfCard { newest: Link::NONE, numbered: 0 }; cards],
             fresh: VecDeque::new(),
             renewed: BinaryHeap::new(),
             opened: 0,
             idle,
+            next_expiry: SimTime::ZERO,
         }
     }
 
     /// The number of the card's next connection.
     pub(super) fn next_no(&mut self, card: CardId) -> ConnectionNo {
-        let numbered = &mut self.numbered[card.index()];
+        let numbered = &mut self.cards[card.index()].numbered;
         *numbered += 1;
         ConnectionNo((*numbered).into())
     }
@@ -143,7 +151,7 @@ impl Connections {
             u32::try_from(self.slab.len() - 1).expect("fewer than 2^32 connections at once")
         });
         self.opened += 1;
-        let newest = &mut self.newest[opening.card.index()];
+        let newest = &mut self.cards[opening.card.index()].newest;
         let connection = &mut self.slab[place as usize];
         connection.id = opening.id;
         connection.no = opening.no;
@@ -168,7 +176,7 @@ impl Connections {
 
     /// The place of a live connection.
     pub(super) fn find(&self, card: CardId, id: ConnectionId) -> Option<usize> {
-        let mut link = self.newest[card.index()];
+        let mut link = self.cards[card.index()].newest;
         while link != Link::NONE {
             let connection = &self.slab[link.0 as usize];
             if connection.id == id {
@@ -193,9 +201,9 @@ impl Connections {
         let (card, older) = (self.slab[place].card, self.slab[place].older);
         dropped(&self.slab[place]);
         let this = Link(place as u32);
-        let mut link = self.newest[card.index()];
+        let mut link = self.cards[card.index()].newest;
         if link == this {
-            self.newest[card.index()] = older;
+            self.cards[card.index()].newest = older;
         } else {
             while self.slab[link.0 as usize].older != this {
                 link = self.slab[link.0 as usize].older;
@@ -212,7 +220,7 @@ impl Connections {
         no: ConnectionNo,
         mut dropped: impl FnMut(&Connection),
     ) {
-        let mut link = self.newest[card.index()];
+        let mut link = self.cards[card.index()].newest;
         while link != Link::NONE {
             let (older, below) = {
                 let connection = &self.slab[link.0 as usize];
@@ -227,8 +235,12 @@ impl Connections {
 
     /// Forgets connections that have been idle for too long.
     pub(super) fn expire(&mut self, now: SimTime, mut dropped: impl FnMut(&Connection)) {
+        if now < self.next_expiry {
+            return;
+        }
         while let Some((noted, place, serial)) = self.oldest() {
-            if noted + self.idle > now {
+            self.next_expiry = noted + self.idle;
+            if self.next_expiry > now {
                 return;
             }
             if self.fresh.front() == Some(&(noted, place, serial)) {
@@ -257,8 +269,8 @@ impl Connections {
 
     /// Every live connection.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Connection> {
-        self.newest.iter().flat_map(move |&newest| {
-            let mut link = newest;
+        self.cards.iter().flat_map(move |card| {
+            let mut link = card.newest;
             std::iter::from_fn(move || {
                 let connection = (link != Link::NONE).then(|| &self.slab[link.0 as usize])?;
                 link = connection.older;

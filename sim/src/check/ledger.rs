@@ -4,39 +4,52 @@
 //! that against the contents of both. Versions number the update attempts of a card and depth from 1; 0 is
 //! the value at issue.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use keystorm_model::rings::RingShape;
 use keystorm_model::{CardId, ConnectionNo, Depth, SimTime};
 use keystorm_reports::results::PairState;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::Violation;
 
 /// An update attempt that has not been committed: what the server would store.
+#[derive(Default)]
 struct Offer {
     connection: ConnectionNo,
     depth: Depth,
     attempt: u16,
     started: SimTime,
-    /// Key slots and their new values.
-    values: Vec<(usize, Vec<u8>)>,
+    /// Key slots and the hashes of their new values.
+    values: Vec<(usize, u64)>,
+    /// The card's older offer.
+    older: u32,
 }
+
+/// No offer.
+const NONE: u32 = u32::MAX;
 
 /// The ledger of a fleet.
 pub struct Ledger {
     shape: RingShape,
     key_length: usize,
-    depths: usize,
-    attempts: Vec<u16>,
-    card_versions: Vec<u16>,
-    server_versions: Vec<u16>,
-    offers: BTreeMap<CardId, Vec<Offer>>,
+    /// For each card, its attempts by depth, then the versions of its keys on the card, then on the server.
+    numbers: Vec<u16>,
+    /// For each card, its newest open offer.
+    newest: Vec<u32>,
+    offers: Vec<Offer>,
+    free: Vec<u32>,
     interrupted: BTreeSet<(CardId, Depth)>,
     ever_interrupted: BTreeSet<CardId>,
     /// Session randoms of the cards that are watched for repeats.
-    session_randoms: BTreeSet<(CardId, Vec<u8>)>,
+    session_randoms: BTreeSet<(CardId, u64)>,
     watch_every: u32,
     violations: Vec<Violation>,
+}
+
+/// Values are compared by hash: keys differ in all their bits or in none.
+fn hash(value: &[u8]) -> u64 {
+    xxh3_64(value)
 }
 
 /// At most so many violations are kept; the first ones tell most.
@@ -58,20 +71,74 @@ impl Ledger {
     /// The ledger of `cards` cards at issue.
     pub fn new(shape: RingShape, key_length: usize, cards: u32) -> Self {
         let count = cards as usize;
-        let depths = usize::from(shape.depths());
-        Ledger {
+        let mut ledger = Ledger {
             shape,
             key_length,
-            depths,
-            attempts: vec![0; count * depths],
-            card_versions: vec![0; count * shape.keys()],
-            server_versions: vec![0; count * shape.keys()],
-            offers: BTreeMap::new(),
+            numbers: Vec::new(),
+            newest: vec![NONE; count],
+            offers: Vec::new(),
+            free: Vec::new(),
             interrupted: BTreeSet::new(),
             ever_interrupted: BTreeSet::new(),
             session_randoms: BTreeSet::new(),
             watch_every: cards.div_ceil(WATCHED).max(1),
             violations: Vec::new(),
+        };
+        ledger.numbers = vec![0; count * ledger.stride()];
+        ledger
+    }
+
+    fn depths(&self) -> usize {
+        usize::from(self.shape.depths())
+    }
+
+    fn stride(&self) -> usize {
+        self.depths() + 2 * self.shape.keys()
+    }
+
+    fn attempt(&mut self, card: CardId, depth: Depth) -> &mut u16 {
+        let place = card.index() * self.stride() + depth.index();
+        &mut self.numbers[place]
+    }
+
+    fn card_version(&mut self, card: CardId, slot: usize) -> &mut u16 {
+        let place = card.index() * self.stride() + self.depths() + slot;
+        &mut self.numbers[place]
+    }
+
+    fn server_version(&mut self, card: CardId, slot: usize) -> &mut u16 {
+        let place = card.index() * self.stride() + self.depths() + self.shape.keys() + slot;
+        &mut self.numbers[place]
+    }
+
+    /// The card's open offers, the newest first.
+    fn open(&self, card: CardId) -> impl Iterator<Item = (u32, &Offer)> {
+        let mut next = self.newest[card.index()];
+        std::iter::from_fn(move || {
+            let place = next;
+            let offer = (place != NONE).then(|| &self.offers[place as usize])?;
+            next = offer.older;
+            Some((place, offer))
+        })
+    }
+
+    /// Removes the card's open offers that `gone` chooses.
+    fn close(&mut self, card: CardId, gone: impl Fn(u32, &Offer) -> bool) {
+        let mut next = std::mem::replace(&mut self.newest[card.index()], NONE);
+        let mut kept_last = NONE;
+        while next != NONE {
+            let place = next;
+            let offer = &mut self.offers[place as usize];
+            next = std::mem::replace(&mut offer.older, NONE);
+            if gone(place, offer) {
+                self.free.push(place);
+                continue;
+            }
+            match kept_last {
+                NONE => self.newest[card.index()] = place,
+                last => self.offers[last as usize].older = place,
+            }
+            kept_last = place;
         }
     }
 
@@ -94,24 +161,32 @@ impl Ledger {
 
     /// The server has sent Rk for the first time in `connection`.
     pub fn update_started(&mut self, at: SimTime, card: CardId, connection: ConnectionNo, depth: Depth) {
-        let attempt = &mut self.attempts[card.index() * self.depths + depth.index()];
+        let attempt = self.attempt(card, depth);
         *attempt = attempt.saturating_add(1);
-        let offer = Offer { connection, depth, attempt: *attempt, started: at, values: Vec::new() };
-        self.offers.entry(card).or_default().push(offer);
+        let attempt = *attempt;
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.offers.push(Offer::default());
+            (self.offers.len() - 1) as u32
+        });
+        let offer = &mut self.offers[place as usize];
+        (offer.connection, offer.depth, offer.attempt, offer.started) = (connection, depth, attempt, at);
+        offer.values.clear();
+        offer.older = std::mem::replace(&mut self.newest[card.index()], place);
     }
 
     /// The server expects the key at `slot` to become `value` in the update that has just started.
     pub fn offered(&mut self, card: CardId, slot: usize, value: &[u8]) {
-        let offer = self.offers.get_mut(&card).and_then(|offers| offers.last_mut());
-        offer.expect("an offer follows the start of its update").values.push((slot, value.to_vec()));
+        let newest = self.newest[card.index()];
+        let offer = self.offers.get_mut(newest as usize).expect("an offer follows the start of its update");
+        offer.values.push((slot, hash(value)));
     }
 
     /// The card's key at `slot` has been overwritten by `value`.
     pub fn stored(&mut self, at: SimTime, card: CardId, slot: usize, value: &[u8]) {
-        let matching = |offer: &&Offer| offer.values.iter().any(|(s, v)| *s == slot && v == value);
-        let offers = self.offers.get(&card);
-        match offers.and_then(|offers| offers.iter().rev().find(matching)).map(|offer| offer.attempt) {
-            Some(attempt) => self.card_versions[card.index() * self.shape.keys() + slot] = attempt,
+        let stored = (slot, hash(value));
+        let offered = self.open(card).find(|(_, offer)| offer.values.contains(&stored));
+        match offered.map(|(_, offer)| offer.attempt) {
+            Some(attempt) => *self.card_version(card, slot) = attempt,
             None => self.violation(
                 at,
                 card,
@@ -130,14 +205,14 @@ impl Ledger {
         depth: Depth,
         card_keys: &[u8],
     ) -> Option<(SimTime, bool)> {
-        let mut offers = self.offers.remove(&card).unwrap_or_default();
-        let Some(place) = offers.iter().position(|offer| offer.connection == connection) else {
+        let Some((place, _)) = self.open(card).find(|(_, offer)| offer.connection == connection) else {
             self.violation(at, card, "the server committed an update that it had not started".into());
             return None;
         };
-        let offer = offers.swap_remove(place);
-        for (slot, value) in &offer.values {
-            if card_keys[slot * self.key_length..][..self.key_length] != **value {
+        let Offer { attempt, started, .. } = self.offers[place as usize];
+        let values = std::mem::take(&mut self.offers[place as usize].values);
+        for &(slot, value) in &values {
+            if hash(&card_keys[slot * self.key_length..][..self.key_length]) != value {
                 self.violation(
                     at,
                     card,
@@ -146,13 +221,13 @@ impl Ledger {
                     ),
                 );
             }
-            self.server_versions[card.index() * self.shape.keys() + slot] = offer.attempt;
+            *self.server_version(card, slot) = attempt;
         }
-        offers.retain(|other| other.depth != depth);
-        if !offers.is_empty() {
-            self.offers.insert(card, offers);
-        }
-        Some((offer.started, self.interrupted.remove(&(card, depth))))
+        self.offers[place as usize].values = values;
+        self.close(card, |closed, offer| closed == place || offer.depth == depth);
+        // Most runs interrupt few updates: an empty set answers at once.
+        let recovered = !self.interrupted.is_empty() && self.interrupted.remove(&(card, depth));
+        Some((started, recovered))
     }
 
     /// The connection of an update ended before the commit.
@@ -169,7 +244,7 @@ impl Ledger {
     /// The server has drawn Ro for a new session of the card.
     pub fn session_opened(&mut self, at: SimTime, card: CardId, ro: &[u8]) {
         let watched = card.0.is_multiple_of(self.watch_every);
-        if watched && !self.session_randoms.insert((card, ro.to_vec())) {
+        if watched && !self.session_randoms.insert((card, hash(ro))) {
             self.violation(at, card, "the server sent the same Ro twice".into());
         }
     }
@@ -184,9 +259,9 @@ impl Ledger {
         server_key: impl Fn(usize) -> &'s [u8],
     ) -> PairView {
         let slots = self.slots(depth);
-        let version = |versions: &[u16], slot: usize| versions[card.index() * self.shape.keys() + slot];
-        let card_side = slots.map(|slot| version(&self.card_versions, slot));
-        let server_side = slots.map(|slot| version(&self.server_versions, slot));
+        let numbers = &self.numbers[card.index() * self.stride() + self.depths()..];
+        let card_side = slots.map(|slot| numbers[slot]);
+        let server_side = slots.map(|slot| numbers[self.shape.keys() + slot]);
         let mut newer_on_card = 0;
         let mut state = None;
         for (index, slot) in slots.into_iter().enumerate() {
@@ -210,11 +285,10 @@ impl Ledger {
     /// Judges a pair outside of any connection: it may differ only through an update that was started and not
     /// committed.
     pub fn judge_pair(&mut self, at: SimTime, card: CardId, depth: Depth, state: PairState) {
-        let open =
-            self.offers.get(&card).is_some_and(|offers| offers.iter().any(|offer| offer.depth == depth));
+        let open = || self.open(card).any(|(_, offer)| offer.depth == depth);
         match state {
             PairState::Old | PairState::New => {}
-            PairState::Split | PairState::CardAhead if open => {}
+            PairState::Split | PairState::CardAhead if open() => {}
             state => self.violation(
                 at,
                 card,

@@ -70,9 +70,6 @@ struct Run {
     wakes: Vec<Wakes>,
     /// When the server is going to be woken.
     server_wake: Option<SimTime>,
-    /// Datagrams in flight, and the free places among them.
-    datagrams: Vec<Vec<u8>>,
-    free_datagrams: Vec<u32>,
     /// Card holders who come back, and the free places among them.
     returns: Vec<Option<Return>>,
     in_flight: u64,
@@ -86,8 +83,6 @@ impl Run {
             queue: Queue::default(),
             wakes: vec![Wakes::default(); clients],
             server_wake: None,
-            datagrams: Vec::new(),
-            free_datagrams: Vec::new(),
             returns: Vec::new(),
             in_flight: 0,
         }
@@ -111,14 +106,14 @@ impl Run {
             Kind::AtServer => {
                 let datagram = self.land(event.slot);
                 self.world.server_receive(at, client, &datagram, &mut self.out);
-                self.recycle(event.slot, datagram);
+                self.out.datagrams.give_back(event.slot, datagram);
                 self.take_off();
                 self.plan_server();
             }
             Kind::AtClient => {
                 let datagram = self.land(event.slot);
                 self.world.client_receive(at, client, &datagram, &mut self.out);
-                self.recycle(event.slot, datagram);
+                self.out.datagrams.give_back(event.slot, datagram);
                 self.take_off();
                 self.plan_client(client);
             }
@@ -148,33 +143,22 @@ impl Run {
 
     fn land(&mut self, slot: u32) -> Vec<u8> {
         self.in_flight -= 1;
-        std::mem::take(&mut self.datagrams[slot as usize])
-    }
-
-    fn recycle(&mut self, slot: u32, datagram: Vec<u8>) {
-        self.datagrams[slot as usize] = datagram;
-        self.free_datagrams.push(slot);
+        self.out.datagrams.take(slot)
     }
 
     /// Puts what the world sent into the queue.
     fn take_off(&mut self) {
-        for flight in &self.out.flights {
+        for flight in self.out.flights.drain(..) {
             if flight.doomed {
+                self.out.datagrams.release(flight.slot);
                 continue;
             }
-            let slot = self.free_datagrams.pop().unwrap_or_else(|| {
-                self.datagrams.push(Vec::with_capacity(128));
-                (self.datagrams.len() - 1) as u32
-            });
-            let buffer = &mut self.datagrams[slot as usize];
-            buffer.clear();
-            buffer.extend_from_slice(self.out.datagram(flight));
             let kind = match flight.direction {
                 Direction::Up => Kind::AtServer,
                 Direction::Down => Kind::AtClient,
             };
             self.in_flight += 1;
-            self.queue.push(Event::new(flight.at, kind, flight.client, flight.order as u32, slot));
+            self.queue.push(Event::new(flight.at, kind, flight.client, flight.order as u32, flight.slot));
         }
         for back in self.out.returns.drain(..) {
             let slot = self.returns.iter().position(Option::is_none).unwrap_or_else(|| {
@@ -185,7 +169,6 @@ impl Run {
             let order = back.holder.card.0;
             self.queue.push(Event::new(back.holder.arrived, Kind::Return, back.client, order, slot as u32));
         }
-        self.out.clear();
     }
 
     /// Sees to it that the client is woken when it wants to be, or before.

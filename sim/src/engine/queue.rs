@@ -1,6 +1,6 @@
 //! The queue of the events engine: what is in flight, in the order in which it happens.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
 use keystorm_model::{ClientId, SimTime};
@@ -24,7 +24,7 @@ const KINDS: [Kind; 5] = [Kind::AtServer, Kind::AtClient, Kind::Return, Kind::Se
 
 /// An event. Events are ordered by time, kind, client and the client's own count: by data, never by the order in
 /// which they were pushed.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Event {
     /// When.
     pub at: SimTime,
@@ -49,6 +49,25 @@ impl Event {
     /// To or from which client.
     pub const fn client(&self) -> ClientId {
         ClientId((self.rank >> 32) as u32 & 0x1fff_ffff)
+    }
+}
+
+impl Event {
+    /// Time and rank as one number, so that a comparison is one comparison.
+    const fn key(&self) -> u128 {
+        (self.at.as_ns() as u128) << 64 | self.rank as u128
+    }
+}
+
+impl Ord for Event {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key().cmp(&other.key()).then(self.slot.cmp(&other.slot))
+    }
+}
+
+impl PartialOrd for Event {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

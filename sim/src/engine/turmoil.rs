@@ -254,11 +254,13 @@ impl Shared {
     /// Puts the world's flights into envelopes and lets `send` carry them. Doomed ones go to turmoil only while a
     /// partition stands that drops them.
     fn dispatch(&mut self, packet: &mut Vec<u8>, mut send: impl FnMut(&Flight, &[u8])) {
-        for flight in &self.out.flights {
+        let Out { flights, datagrams, .. } = &mut self.out;
+        for flight in flights.iter() {
             if flight.doomed {
                 let plan = self.world.plan();
                 let site = site_of(flight.client, plan.fleet.clients, plan.fleet.sites);
                 if !self.partitioned[site.index()] {
+                    datagrams.release(flight.slot);
                     continue;
                 }
                 self.partition_drops += 1;
@@ -269,10 +271,11 @@ impl Shared {
             packet.extend_from_slice(&flight.at.as_ns().to_le_bytes());
             packet.extend_from_slice(&flight.order.to_le_bytes());
             packet.push(u8::from(flight.doomed));
-            packet.extend_from_slice(self.out.datagram(flight));
+            packet.extend_from_slice(datagrams.get(flight.slot));
             send(flight, packet);
+            datagrams.release(flight.slot);
         }
-        self.out.clear();
+        self.out.flights.clear();
     }
 
     /// A datagram of the edge's reaches the world.

@@ -1,16 +1,15 @@
 //! The fleet's cards: non-volatile memory in flat tables, and what is remembered of each card's life.
 
 use keystorm_model::card::{CardType, Memory};
-use keystorm_model::draw::{Purpose, Seed};
+use keystorm_model::draw::{Draws, Purpose, Seed};
 use keystorm_model::{CardId, SimTime};
 
-/// Every card of the fleet.
+/// Every card of the fleet. What belongs to one card lies together, since cards come in no order.
 pub struct Cards {
-    keys_stride: usize,
-    tries_stride: usize,
-    keys: Vec<u8>,
-    tries: Vec<u8>,
-    writes: Vec<u32>,
+    /// Bytes of a card's keys, and of its tries, which follow them.
+    keys_length: usize,
+    tries_length: usize,
+    memory: Vec<u8>,
     lives: Vec<Life>,
 }
 
@@ -21,63 +20,87 @@ pub struct Life {
     pub connections: u32,
     /// Sessions completed.
     pub sessions: u32,
-    /// When the last of them was completed.
-    pub last_success: Option<SimTime>,
+    /// Writes to its non-volatile memory.
+    writes: u32,
+    /// When the last session was completed.
+    last_success: SimTime,
 }
+
+impl Life {
+    /// A session was completed.
+    pub fn completed(&mut self, at: SimTime) {
+        self.sessions += 1;
+        self.last_success = at;
+    }
+
+    /// When the last session was completed.
+    pub fn last_success(&self) -> Option<SimTime> {
+        (self.sessions > 0).then_some(self.last_success)
+    }
+}
+
+const _: () = assert!(size_of::<Life>() == 24, "counts against the 512 bytes that a card may take in all");
 
 impl Cards {
     /// Issues `count` cards. Each one's keys come from its own draws.
     pub fn issue(kind: &CardType, seed: Seed, count: u32) -> Self {
-        let keys_stride = kind.shape.keys() * kind.suite.sizes().key;
-        let tries_stride = usize::from(kind.shape.external());
-        let mut keys = vec![0; keys_stride * count as usize];
-        for (card, keys) in (0u64..).zip(keys.chunks_mut(keys_stride)) {
-            seed.open(Purpose::Issue, card).bytes(0, keys);
+        let keys_length = kind.shape.keys() * kind.suite.sizes().key;
+        let tries_length = usize::from(kind.shape.external());
+        let stride = keys_length + tries_length;
+        let mut memory = vec![kind.rules.tries; stride * count as usize];
+        let mut draws = Draws::closed();
+        for (card, memory) in (0u64..).zip(memory.chunks_mut(stride)) {
+            draws.reopen(seed, Purpose::Issue, card);
+            draws.bytes(0, &mut memory[..keys_length]);
         }
-        let tries = vec![kind.rules.tries; tries_stride * count as usize];
-        let writes = vec![0; count as usize];
-        let lives = vec![Life::default(); count as usize];
-        Cards { keys_stride, tries_stride, keys, tries, writes, lives }
+        Cards { keys_length, tries_length, memory, lives: vec![Life::default(); count as usize] }
     }
 
     /// How many there are.
     pub fn len(&self) -> u32 {
-        self.writes.len() as u32
+        self.lives.len() as u32
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.writes.is_empty()
+        self.lives.is_empty()
     }
 
     /// A copy of all keys, card by card: what the issuer gives the server.
     pub fn issued_keys(&self) -> Vec<u8> {
-        self.keys.clone()
+        let mut keys = Vec::with_capacity(self.keys_length * self.lives.len());
+        for memory in self.memory.chunks(self.keys_length + self.tries_length) {
+            keys.extend_from_slice(&memory[..self.keys_length]);
+        }
+        keys
     }
 
     /// The memory of one card.
     pub fn memory(&mut self, card: CardId) -> Memory<'_> {
-        let index = card.index();
-        Memory {
-            keys: &mut self.keys[index * self.keys_stride..][..self.keys_stride],
-            tries: &mut self.tries[index * self.tries_stride..][..self.tries_stride],
-            writes: &mut self.writes[index],
-        }
+        let stride = self.keys_length + self.tries_length;
+        let memory = &mut self.memory[card.index() * stride..][..stride];
+        let (keys, tries) = memory.split_at_mut(self.keys_length);
+        Memory { keys, tries, writes: &mut self.lives[card.index()].writes }
+    }
+
+    fn contents(&self, card: CardId) -> (&[u8], &[u8]) {
+        let stride = self.keys_length + self.tries_length;
+        self.memory[card.index() * stride..][..stride].split_at(self.keys_length)
     }
 
     /// All keys of one card.
     pub fn keys(&self, card: CardId) -> &[u8] {
-        &self.keys[card.index() * self.keys_stride..][..self.keys_stride]
+        self.contents(card).0
     }
 
     /// Tries left per external key of one card.
     pub fn tries(&self, card: CardId) -> &[u8] {
-        &self.tries[card.index() * self.tries_stride..][..self.tries_stride]
+        self.contents(card).1
     }
 
     /// Writes to the card's non-volatile memory so far.
     pub fn writes(&self, card: CardId) -> u32 {
-        self.writes[card.index()]
+        self.lives[card.index()].writes
     }
 
     /// What is remembered of one card.

@@ -286,9 +286,7 @@ impl World {
             }
             Ending::Completed => {
                 self.recorder.session_completed(at, visit.origin());
-                let life = self.cards.life_mut(holder.card);
-                life.sessions += 1;
-                life.last_success = Some(at);
+                self.cards.life_mut(holder.card).completed(at);
             }
             Ending::Failed { step, cause } => {
                 debug_assert!(cause != Cause::CardPulled || visit.pull.is_some());

@@ -271,7 +271,7 @@ impl World {
                 })
                 .collect(),
             sessions: life.sessions,
-            last_success_ns: life.last_success.map(SimTime::as_ns),
+            last_success_ns: life.last_success().map(SimTime::as_ns),
         }
     }
 }

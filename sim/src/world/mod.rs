@@ -49,8 +49,8 @@ pub struct Out {
     pub flights: Vec<Flight>,
     /// Card holders who come back.
     pub returns: Vec<Return>,
-    /// What the flights' ranges point into.
-    pub bytes: Vec<u8>,
+    /// The bytes of the flights, until the engine gives them back.
+    pub datagrams: Datagrams,
 }
 
 /// A datagram on its way.
@@ -66,8 +66,49 @@ pub struct Flight {
     pub order: u64,
     /// An outage swallows it: an engine must not deliver it.
     pub doomed: bool,
-    start: usize,
-    end: usize,
+    /// Where its bytes are kept.
+    pub slot: u32,
+}
+
+/// Datagrams in flight, in buffers that are used again.
+#[derive(Default)]
+pub struct Datagrams {
+    buffers: Vec<Vec<u8>>,
+    free: Vec<u32>,
+}
+
+impl Datagrams {
+    fn put(&mut self, datagram: &[u8]) -> u32 {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.buffers.push(Vec::with_capacity(datagram.len().max(128)));
+            (self.buffers.len() - 1) as u32
+        });
+        let buffer = &mut self.buffers[slot as usize];
+        buffer.clear();
+        buffer.extend_from_slice(datagram);
+        slot
+    }
+
+    /// The datagram in `slot`.
+    pub fn get(&self, slot: u32) -> &[u8] {
+        &self.buffers[slot as usize]
+    }
+
+    /// Takes the datagram out of `slot`; [`Datagrams::give_back`] must follow.
+    pub fn take(&mut self, slot: u32) -> Vec<u8> {
+        std::mem::take(&mut self.buffers[slot as usize])
+    }
+
+    /// Gives the buffer of `slot` back.
+    pub fn give_back(&mut self, slot: u32, buffer: Vec<u8>) {
+        self.buffers[slot as usize] = buffer;
+        self.free.push(slot);
+    }
+
+    /// Gives up the datagram in `slot`.
+    pub fn release(&mut self, slot: u32) {
+        self.free.push(slot);
+    }
 }
 
 /// A card holder who comes back.
@@ -77,20 +118,6 @@ pub struct Return {
     pub holder: Holder,
     /// To which client.
     pub client: ClientId,
-}
-
-impl Out {
-    /// Empties the buffer, keeping its memory.
-    pub fn clear(&mut self) {
-        self.flights.clear();
-        self.returns.clear();
-        self.bytes.clear();
-    }
-
-    /// The bytes of a flight.
-    pub fn datagram(&self, flight: &Flight) -> &[u8] {
-        &self.bytes[flight.start..flight.end]
-    }
 }
 
 /// How often each random fault could have struck, and did.
@@ -267,10 +294,8 @@ impl World {
                 }
             };
             desk.sent += 1;
-            let start = out.bytes.len();
-            out.bytes.extend_from_slice(datagram);
-            let (direction, order, end) = (attempt.direction, desk.sent, out.bytes.len());
-            out.flights.push(Flight { client, direction, at, order, doomed, start, end });
+            let (direction, order, slot) = (attempt.direction, desk.sent, out.datagrams.put(datagram));
+            out.flights.push(Flight { client, direction, at, order, doomed, slot });
         }
     }
 }
