@@ -14,12 +14,13 @@ use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use keystorm_model::secure::Direction;
 use keystorm_model::{ClientId, SimTime, SiteId};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 use turmoil::net::UdpSocket;
 
 use crate::plan::{OutagePlan, Plan};
@@ -35,8 +36,8 @@ const CLIENT_PORTS: u16 = 1_001;
 const CARRIAGE: Duration = Duration::from_millis(1);
 /// Ticks by which a partition begins after its outage does, so that turmoil drops nothing sent before it.
 const SETTLING_TICKS: u32 = 3;
-/// What the line's edge puts before each datagram: arrival time, order, whether an outage swallows it.
-const ENVELOPE: usize = 17;
+/// What the line's edge puts before each datagram: client, arrival time, order, whether an outage swallows it.
+const ENVELOPE: usize = 21;
 const LARGEST_DATAGRAM: usize = 1 << 16;
 /// Wall-clock progress is reported every so many ticks.
 const TICKS_PER_REPORT: u64 = 2_000;
@@ -45,6 +46,9 @@ const TICKS_PER_REPORT: u64 = 2_000;
 struct Shared {
     world: World,
     out: Out,
+    /// Where programs receive and pack datagrams: they are never at it at the same time.
+    buffer: Vec<u8>,
+    packet: Vec<u8>,
     /// Datagrams on their way: handed to the edge, not yet to the world.
     in_flight: u64,
     /// Which sites are partitioned from the server now.
@@ -113,6 +117,8 @@ fn share(world: World, plan: &Plan) -> Handle {
     Rc::new(RefCell::new(Shared {
         world,
         out: Out::default(),
+        buffer: vec![0; LARGEST_DATAGRAM],
+        packet: Vec::new(),
         in_flight: 0,
         partitioned: vec![false; usize::from(plan.fleet.sites)],
         partition_drops: 0,
@@ -217,18 +223,22 @@ struct Edge {
 }
 
 impl Edge {
-    /// Takes a datagram out of its envelope.
-    fn take(&mut self, client: ClientId, packet: &[u8]) {
-        let (envelope, datagram) = packet.split_at(ENVELOPE);
-        let number = |range: std::ops::Range<usize>| {
-            u64::from_le_bytes(envelope[range].try_into().expect("eight bytes were asked for"))
+    /// Takes a datagram out of its envelope, and returns whose it is.
+    fn take(&mut self, packet: &[u8]) -> ClientId {
+        let (envelope, datagram) =
+            packet.split_first_chunk::<ENVELOPE>().expect("every packet has an envelope");
+        let number = |start: usize| {
+            let bytes = envelope[start..start + 8].try_into().expect("eight bytes were asked for");
+            u64::from_le_bytes(bytes)
         };
-        assert!(envelope[16] == 0, "turmoil delivered a datagram of client {client} through a partition");
+        let client = ClientId(u32::from_le_bytes([envelope[0], envelope[1], envelope[2], envelope[3]]));
+        assert!(envelope[20] == 0, "turmoil delivered a datagram of client {client} through a partition");
         let mut bytes = self.spare.pop().unwrap_or_default();
         bytes.clear();
         bytes.extend_from_slice(datagram);
-        let (at, order) = (SimTime::from_ns(number(0..8)), number(8..16));
+        let (at, order) = (SimTime::from_ns(number(4)), number(12));
         self.held.push(Reverse(Held { at, client, order, datagram: bytes }));
+        client
     }
 
     fn due(&self) -> Option<SimTime> {
@@ -253,7 +263,8 @@ fn earliest<const L: usize>(times: [Option<SimTime>; L]) -> Option<SimTime> {
 impl Shared {
     /// Puts the world's flights into envelopes and lets `send` carry them. Doomed ones go to turmoil only while a
     /// partition stands that drops them.
-    fn dispatch(&mut self, packet: &mut Vec<u8>, mut send: impl FnMut(&Flight, &[u8])) {
+    fn dispatch(&mut self, mut send: impl FnMut(&Flight, &[u8])) {
+        let packet = &mut self.packet;
         let Out { flights, datagrams, .. } = &mut self.out;
         for flight in flights.iter() {
             if flight.doomed {
@@ -268,6 +279,7 @@ impl Shared {
                 self.in_flight += 1;
             }
             packet.clear();
+            packet.extend_from_slice(&flight.client.0.to_le_bytes());
             packet.extend_from_slice(&flight.at.as_ns().to_le_bytes());
             packet.extend_from_slice(&flight.order.to_le_bytes());
             packet.push(u8::from(flight.doomed));
@@ -292,11 +304,32 @@ impl Shared {
     }
 }
 
-/// Sleeps until `at`, or forever.
-async fn sleep_until(start: Instant, at: Option<SimTime>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(start + Duration::from_nanos(at.as_ns())).await,
-        None => std::future::pending().await,
+/// A program's timer. Setting it to the time that it has already costs nothing.
+struct Alarm {
+    start: Instant,
+    at: Option<SimTime>,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Alarm {
+    fn new(start: Instant) -> Self {
+        Alarm { start, at: None, sleep: Box::pin(tokio::time::sleep_until(start)) }
+    }
+
+    /// Goes off at `at`, or never.
+    fn set(&mut self, at: Option<SimTime>) {
+        if let Some(time) = at.filter(|_| at != self.at) {
+            self.sleep.as_mut().reset(self.start + Duration::from_nanos(time.as_ns()));
+        }
+        self.at = at;
+    }
+
+    /// Waits until it goes off.
+    async fn rings(&mut self) {
+        match self.at {
+            Some(_) => self.sleep.as_mut().await,
+            None => std::future::pending().await,
+        }
     }
 }
 
@@ -314,29 +347,26 @@ async fn server_program(shared: Handle) -> Programme {
     };
     let mut peers = vec![None; clients as usize];
     let mut edge = Edge::default();
-    let mut buffer = vec![0; LARGEST_DATAGRAM];
-    let mut packet = Vec::new();
-    let mut due = None;
+    let mut alarm = Alarm::new(start);
     loop {
-        tokio::select! {
+        let arrived = tokio::select! {
             biased;
-            received = socket.recv_from(&mut buffer) => {
-                let mut next = Some(received?);
-                while let Some((length, peer)) = next {
-                    let client = edge_client(&buffer[..length]);
-                    peers[client.index()] = Some(peer);
-                    edge.take(client, &buffer[4..length]);
-                    next = socket.try_recv_from(&mut buffer).ok();
-                }
-            }
-            () = sleep_until(start, due) => {}
-        }
+            readable = socket.readable() => { readable?; true }
+            () = alarm.rings() => false,
+        };
         let now = elapsed(start);
         let shared = &mut *shared.borrow_mut();
+        if arrived {
+            while let Ok((length, peer)) = socket.try_recv_from(&mut shared.buffer) {
+                let client = edge.take(&shared.buffer[..length]);
+                peers[client.index()] = Some(peer);
+            }
+        }
         loop {
             let (arrival, core) = (edge.due(), shared.world.server_due());
-            due = earliest([arrival, core]).filter(|&at| at < horizon);
+            let due = earliest([arrival, core]).filter(|&at| at < horizon);
             if due.is_none_or(|at| at > now) {
+                alarm.set(due);
                 break;
             }
             shared.events += 1;
@@ -348,18 +378,12 @@ async fn server_program(shared: Handle) -> Programme {
                 let at = advance(&mut edge.handled, at);
                 shared.world.server_wake(at, &mut shared.out);
             }
-            shared.dispatch(&mut packet, |flight, packet| {
+            shared.dispatch(|flight, packet| {
                 let peer = peers[flight.client.index()].expect("an answer goes to a client that has asked");
                 let _ = socket.try_send_to(packet, peer); // in a partition: dropped, as planned
             });
         }
     }
-}
-
-/// The client that a packet to the server is from: its first four bytes.
-fn edge_client(packet: &[u8]) -> ClientId {
-    let (client, _) = packet.split_first_chunk().expect("every packet names its client");
-    ClientId(u32::from_le_bytes(*client))
 }
 
 /// One client: waits for card holders, serves them, and talks to the server.
@@ -371,34 +395,32 @@ async fn client_program(shared: Handle, client: ClientId, port: u16, holders: Ve
         (shared.server, shared.horizon)
     };
     let mut edge = Edge::default();
-    let mut buffer = vec![0; LARGEST_DATAGRAM];
-    let (mut packet, mut addressed) = (Vec::new(), Vec::new());
     let mut returns: BinaryHeap<Reverse<Return>> = BinaryHeap::new();
     let mut holders = holders.into_iter().peekable();
+    let mut alarm = Alarm::new(start);
+    alarm.set(holders.peek().map(|holder| holder.arrived));
     loop {
-        let (arrived, back) =
-            (holders.peek().map(|holder| holder.arrived), returns.peek().map(|back| back.0.holder.arrived));
-        let mut due = {
-            let world = &shared.borrow().world;
-            earliest([edge.due(), arrived, back, world.client_due(client)])
-        };
-        due = due.filter(|&at| at < horizon);
-        tokio::select! {
+        let arrived = tokio::select! {
             biased;
-            received = socket.recv_from(&mut buffer) => {
-                let (length, _) = received?;
-                edge.take(client, &buffer[..length]);
-            }
-            () = sleep_until(start, due) => {}
-        }
+            readable = socket.readable() => { readable?; true }
+            () = alarm.rings() => false,
+        };
         let now = elapsed(start);
         let shared = &mut *shared.borrow_mut();
+        if arrived {
+            let (length, _) = socket.try_recv_from(&mut shared.buffer)?;
+            edge.take(&shared.buffer[..length]);
+        }
         loop {
             let arrival = edge.due();
             let arrived = holders.peek().map(|holder| holder.arrived);
             let back = returns.peek().map(|back| back.0.holder.arrived);
             let due = earliest([arrival, arrived, back, shared.world.client_due(client)]);
-            let Some(at) = due.filter(|&at| at < horizon && at <= now) else { break };
+            let due = due.filter(|&at| at < horizon);
+            let Some(at) = due.filter(|&at| at <= now) else {
+                alarm.set(due);
+                break;
+            };
             shared.events += 1;
             if arrival == due {
                 let held = edge.next().expect("a datagram is due");
@@ -417,11 +439,8 @@ async fn client_program(shared: Handle, client: ClientId, port: u16, holders: Ve
                 shared.world.client_wake(at, client, &mut shared.out);
             }
             returns.extend(shared.out.returns.drain(..).map(Reverse));
-            shared.dispatch(&mut packet, |_, packet| {
-                addressed.clear();
-                addressed.extend_from_slice(&client.0.to_le_bytes());
-                addressed.extend_from_slice(packet);
-                let _ = socket.try_send_to(&addressed, server); // in a partition: dropped, as planned
+            shared.dispatch(|_, packet| {
+                let _ = socket.try_send_to(packet, server); // in a partition: dropped, as planned
             });
         }
     }
