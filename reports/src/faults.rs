@@ -12,7 +12,11 @@ pub fn faults_table() -> Table<FaultCount> {
             "`yes`: placed or scheduled, and must strike. `no`: random.",
             |f: &FaultCount| Cell::text(if f.scheduled { "yes" } else { "no" }),
         ),
-        Column::int("chances", "How often it could have struck.", |f: &FaultCount| f.chances),
+        Column::int(
+            "chances",
+            "How often it could have struck; of a scheduled one, once.",
+            |f: &FaultCount| f.chances,
+        ),
         Column::new(
             "expected",
             "How often it was expected to strike: chances times probability; 1 for a scheduled one.",

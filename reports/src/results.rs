@@ -217,11 +217,11 @@ pub struct Failure {
 /// A fault that the scenario asks for.
 #[derive(Clone, PartialEq, Debug)]
 pub struct FaultCount {
-    /// `loss`, `duplicate`, `reorder`, `pull`, `outage site 3 at 20min` …
+    /// `message loss`, `card pulled out`, `outage of site 3 at 20min` …
     pub fault: String,
     /// How often it could have struck.
     pub chances: u64,
-    /// How often it struck.
+    /// How often it struck: of an outage, how many messages it swallowed.
     pub fired: u64,
     /// How often it was expected to: chances times probability; a scheduled fault: 1.
     pub expected: f64,

@@ -146,15 +146,16 @@ fn latency(page: &mut Page, results: &Results) {
 fn machines(page: &mut Page, results: &Results) {
     let (c, server) = (&results.counts, &results.server);
     let capacity = u128::from(server.cores) * u128::from(results.run.horizon_ns);
-    let wait = Figure::P99.of(&server.wait_us).map_or("-".to_owned(), duration);
+    let waited = match Figure::P99.of(&server.wait_us) {
+        _ if server.queue_max == 0 => "nobody waited".to_owned(),
+        wait => {
+            let wait = wait.map_or("-".to_owned(), duration);
+            format!("longest queue {}, 99 % waited at most {wait}", grouped(server.queue_max))
+        }
+    };
     page.line(
         "Server",
-        format_args!(
-            "{} busy {}, longest queue {}, 99 % waited at most {wait}",
-            counted(server.cores, "CPU"),
-            percent(server.busy_ns, capacity),
-            grouped(server.queue_max)
-        ),
+        format_args!("{} busy {}, {waited}", counted(server.cores, "CPU"), percent(server.busy_ns, capacity)),
     );
     let messages = parts(&[
         (c.messages_delivered, "delivered", true),
@@ -179,7 +180,11 @@ fn faults(page: &mut Page, faults: &[FaultCount]) {
         page.line("Faults", "none asked for");
     }
     let row = |fault: &FaultCount| {
-        let struck = format!("{} of {}", grouped(fault.fired), counted(fault.chances, "chance"));
+        let struck = if fault.scheduled {
+            format!("hit {}", counted(fault.fired, "message"))
+        } else {
+            format!("{} of {}", grouped(fault.fired), counted(fault.chances, "chance"))
+        };
         let note = match (fault.never_fired(), fault.scheduled) {
             (true, _) => "NEVER STRUCK".to_owned(),
             (false, true) => "as scheduled".to_owned(),

@@ -72,6 +72,7 @@ struct Run {
     server_wake: Option<SimTime>,
     /// Card holders who come back, and the free places among them.
     returns: Vec<Option<Return>>,
+    free_returns: Vec<u32>,
     in_flight: u64,
 }
 
@@ -84,6 +85,7 @@ impl Run {
             wakes: vec![Wakes::default(); clients],
             server_wake: None,
             returns: Vec::new(),
+            free_returns: Vec::new(),
             in_flight: 0,
         }
     }
@@ -119,6 +121,7 @@ impl Run {
             }
             Kind::Return => {
                 let back = self.returns[event.slot as usize].take().expect("someone comes back once");
+                self.free_returns.push(event.slot);
                 self.arrive(client, back.holder);
             }
             Kind::Server => {
@@ -161,13 +164,13 @@ impl Run {
             self.queue.push(Event::new(flight.at, kind, flight.client, flight.order as u32, flight.slot));
         }
         for back in self.out.returns.drain(..) {
-            let slot = self.returns.iter().position(Option::is_none).unwrap_or_else(|| {
+            let slot = self.free_returns.pop().unwrap_or_else(|| {
                 self.returns.push(None);
-                self.returns.len() - 1
+                (self.returns.len() - 1) as u32
             });
-            self.returns[slot] = Some(back);
+            self.returns[slot as usize] = Some(back);
             let order = back.holder.card.0;
-            self.queue.push(Event::new(back.holder.arrived, Kind::Return, back.client, order, slot as u32));
+            self.queue.push(Event::new(back.holder.arrived, Kind::Return, back.client, order, slot));
         }
     }
 
