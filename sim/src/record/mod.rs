@@ -208,6 +208,11 @@ impl Recorder {
         bucket.queue_max = bucket.queue_max.max(waiting);
     }
 
+    /// The digest of what has happened so far.
+    pub fn trace_digest(&self) -> u128 {
+        self.digest.total()
+    }
+
     /// Hands over what was measured: phases, timeline, failures.
     pub fn into_parts(mut self) -> Recorded {
         self.server_wait_us.record_n(0, self.unwaited).expect("auto-resizing");
