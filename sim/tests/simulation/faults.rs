@@ -110,7 +110,8 @@ fn pulled_cards_are_interrupted_and_healed() {
 }
 
 const OUTAGE: &str = "faults.outage=[{site=1,at='30s',for='40s'}]";
-const OUTAGE_NS: [u64; 2] = [30_000_000_000, 70_000_000_000];
+const OUTAGE_NS: [u64; 2] = [30 * SECOND, 70 * SECOND];
+const SECOND: u64 = 1_000_000_000;
 
 /// What can be seen of one card, without the versions, which count attempts.
 fn traces(card: &CardRow) -> (u32, u32, Option<u64>) {
@@ -151,15 +152,27 @@ fn an_outage_cuts_its_own_site_only_and_the_site_recovers() {
 #[test]
 fn what_an_outage_interrupts_is_recovered() {
     // Patience of 6 seconds against outages of 15: whoever is cut off gives up. One connection in six is in its update.
-    let outages: Vec<String> =
-        [20, 40, 60, 80, 100].map(|at| format!("{{site=1,at='{at}s',for='15s'}}")).into();
-    let outages = format!("faults.outage=[{}]", outages.join(","));
-    let finished = run(quiet_but(&[&outages, "fleet.sites=2", "line.retry.tries=2"]));
+    let begins = [20, 40, 60, 80, 100];
+    let outages = begins.map(|at| format!("{{site=1,at='{at}s',for='15s'}}")).join(",");
+    let outages = format!("faults.outage=[{outages}]");
+    let plan = quiet_but(&[&outages, "fleet.sites=2", "line.retry.tries=2"]);
+    let visits = arrivals(&plan);
+    let finished = run(plan);
     let counts = &finished.results.counts;
     let give_ups: u64 = finished.results.timeline.iter().map(|bucket| bucket.failed_give_up).sum();
     assert!(give_ups > 20 && give_ups == counts.sessions_failed, "{give_ups} of {}", counts.sessions_failed);
     assert!(counts.updates_interrupted > 0);
     assert_eq!(counts.updates_recovered, counts.cards_healed);
+    let rows = cards(&finished);
+    for visit in visits.iter().filter(|visit| site_of(visit.client, 30, 2).0 == 1) {
+        let Some(at) = rows[visit.card.index()].last_success_ns else { continue };
+        let in_outage = |begin| (begin * SECOND + 1..=(begin + 15) * SECOND).contains(&at);
+        assert!(
+            !begins.into_iter().any(in_outage),
+            "card {} was done at {at} ns: no answer came then",
+            visit.card
+        );
+    }
     assert_all_renewed(&finished);
 }
 
