@@ -1,0 +1,96 @@
+//! A golden digest for each scenario that ships: what they do changes only if somebody means it.
+//!
+//! `goldens.txt` beside this file has a line per scenario: name, seed, engine, digest. The long ones run in release
+//! builds only:
+//!
+//! ```text
+//! cargo test --release -p keystorm --test goldens
+//! KEYSTORM_BLESS=1 cargo test --release -p keystorm --test goldens      # after a change that is meant
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use keystorm::run::simulate;
+use keystorm::scenario;
+
+/// Scenarios that are quick enough for a debug build.
+const QUICK: &[&str] = &["quickstart"];
+
+const HEAD: &str = "# scenario seed engine digest; KEYSTORM_BLESS=1 writes this file anew (see goldens.rs)\n";
+
+fn here(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Every scenario that ships, by name.
+fn shipped() -> BTreeMap<String, PathBuf> {
+    let files = std::fs::read_dir(here("../scenarios")).expect("scenarios ship with the program");
+    let paths = files.map(|file| file.expect("an entry").path());
+    paths
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .map(|path| (path.file_stem().expect("a name").to_string_lossy().into_owned(), path))
+        .collect()
+}
+
+/// The lines of `goldens.txt`, by scenario.
+fn goldens() -> BTreeMap<String, String> {
+    let text = std::fs::read_to_string(here("tests/goldens.txt")).expect("goldens.txt can be read");
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines.map(|line| (line.split(' ').next().expect("a word").to_owned(), line.to_owned())).collect()
+}
+
+/// Runs a scenario as it is; its line in `goldens.txt`.
+fn line(name: &str, path: &Path) -> String {
+    let plan = scenario::load(path, &[]).unwrap_or_else(|error| panic!("{name} does not load: {error}"));
+    let (seed, engine) = (plan.seed, plan.engine.name());
+    let finished = simulate(plan, &mut |_| true).expect("nobody stops the run");
+    assert_eq!(finished.violations, [], "{name}");
+    assert_eq!(finished.idle_faults().count(), 0, "{name}: {:?}", finished.results.faults);
+    format!("{name} {seed} {engine} {:032x}", finished.results.trace_digest)
+}
+
+fn blessing() -> bool {
+    std::env::var_os("KEYSTORM_BLESS").is_some()
+}
+
+fn runs_in_this_build(name: &str) -> bool {
+    !cfg!(debug_assertions) || QUICK.contains(&name)
+}
+
+#[test]
+fn every_shipped_scenario_does_what_it_did() {
+    let bless = blessing();
+    let mut known = goldens();
+    let shipped = shipped();
+    for (name, path) in &shipped {
+        if !runs_in_this_build(name) {
+            println!(
+                "{name}: skipped, since it takes minutes in a debug build; run this test with --release"
+            );
+            continue;
+        }
+        let line = line(name, path);
+        if bless {
+            known.insert(name.clone(), line);
+        } else {
+            assert_eq!(known.get(name), Some(&line), "{name}: goldens.rs says how to accept the new digest");
+        }
+    }
+    if bless {
+        known.retain(|name, _| shipped.contains_key(name));
+        let lines: String = known.values().map(|line| format!("{line}\n")).collect();
+        std::fs::write(here("tests/goldens.txt"), format!("{HEAD}{lines}"))
+            .expect("goldens.txt can be written");
+    }
+}
+
+#[test]
+fn every_shipped_scenario_has_a_golden_and_every_golden_a_scenario() {
+    if blessing() {
+        return; // the other test is about to write the file
+    }
+    let names = |map: Vec<&String>| map.into_iter().cloned().collect::<Vec<_>>();
+    assert_eq!(names(goldens().keys().collect()), names(shipped().keys().collect()));
+    assert!(QUICK.iter().all(|name| shipped().contains_key(*name)));
+}
