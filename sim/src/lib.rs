@@ -14,6 +14,7 @@ pub mod cli;
 pub mod engine;
 pub mod plan;
 pub mod record;
+pub mod replicate;
 pub mod run;
 pub mod scenario;
 pub mod world;

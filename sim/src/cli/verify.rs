@@ -7,6 +7,7 @@ use keystorm_model::Span;
 use keystorm_reports::summary_json;
 
 use crate::plan::Plan;
+use crate::replicate::replicate;
 use crate::run::{Finished, simulate};
 use crate::scenario;
 
@@ -73,17 +74,7 @@ pub(super) fn verify(arguments: &Verify) -> Result<(), Failure> {
     let common = &arguments.common;
     let plan = scenario::load(&common.scenario, &common.overrides())?;
     catch_interrupts()?;
-    let (first, second) = if common.jobs > 1 {
-        std::thread::scope(|scope| {
-            let other = scope.spawn(|| trace_of(plan.clone(), true));
-            let first = trace_of(plan.clone(), common.quiet);
-            let other = other.join().map_err(|_| Failure::Internal("the second run panicked".into()));
-            (first, other.and_then(|trace| trace))
-        })
-    } else {
-        (trace_of(plan.clone(), common.quiet), trace_of(plan.clone(), common.quiet))
-    };
-    let (first, second) = (first?, second?);
+    let [first, second] = traces(&plan, common)?;
     let third = trace_elsewhere(common)?;
     for (other, where_) in [(&second, "in the same process"), (&third, "in another process")] {
         if let Some(difference) = first.parts_from(other) {
@@ -110,6 +101,17 @@ pub(super) fn verify(arguments: &Verify) -> Result<(), Failure> {
 pub(super) fn trace(common: &Common) -> Result<(), Failure> {
     let plan = scenario::load(&common.scenario, &common.overrides())?;
     print(&trace_of(plan, true)?.to_text())
+}
+
+/// Runs `plan` twice in this process, side by side if there is more than one job.
+fn traces(plan: &Plan, common: &Common) -> Result<[Trace; 2], Failure> {
+    let bar = Bar::new(plan.horizon, common.quiet);
+    let side_by_side = common.jobs > 1;
+    let watch = |run, progress| if run == 0 || !side_by_side { bar.show(progress) } else { !interrupted() };
+    let keep = |finished: Finished| Trace::of(&finished);
+    let runs = replicate(plan, &[plan.seed; 2], common.jobs.into(), watch, keep);
+    let traces = runs.into_iter().collect::<Result<Vec<_>, _>>()?;
+    Ok(traces.try_into().expect("two runs were asked for"))
 }
 
 fn trace_of(plan: Plan, quiet: bool) -> Result<Trace, Failure> {
