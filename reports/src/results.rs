@@ -238,7 +238,7 @@ impl FaultCount {
 }
 
 /// One card at the end of the run: a row of `cards.csv`.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CardRow {
     /// The card's number.
     pub card: u32,

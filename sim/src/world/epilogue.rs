@@ -243,6 +243,17 @@ impl World {
         (0..self.cards.len()).filter(move |&card| chosen(card)).map(|card| self.card_row(CardId(card)))
     }
 
+    /// All keys of `card` as the card holds them, slot after slot.
+    pub fn keys_on_card(&self, card: CardId) -> &[u8] {
+        self.cards.keys(card)
+    }
+
+    /// All keys of `card` as the server's directory holds them, slot after slot.
+    pub fn keys_at_server(&self, card: CardId) -> Vec<u8> {
+        let directory = self.server.directory();
+        (0..self.plan.fleet.shape.keys()).flat_map(|slot| directory.key(card, slot)).copied().collect()
+    }
+
     fn card_row(&self, card: CardId) -> CardRow {
         let shape = self.plan.fleet.shape;
         let depths = (0..shape.depths()).map(Depth);
