@@ -29,6 +29,8 @@ pub enum Purpose {
     Server = 5,
     /// Whether a card of a large fleet gets a row of its own in the reports.
     Sample = 6,
+    /// How long the server works on the probe of one connection.
+    Service = 7,
 }
 
 /// The owner of draws that belong to the `count`-th something of a card.
@@ -69,6 +71,12 @@ impl Draws {
     pub fn reopen(&mut self, seed: Seed, purpose: Purpose, owner: u64) {
         (self.seed, self.purpose, self.owner) = (seed, purpose, owner);
         self.fill(0);
+    }
+
+    /// As [`Draws::reopen`], but ready for the word at `index` and its neighbours.
+    pub fn reopen_at(&mut self, seed: Seed, purpose: Purpose, owner: u64, index: u64) {
+        (self.seed, self.purpose, self.owner) = (seed, purpose, owner);
+        self.fill(index / WINDOW as u64);
     }
 
     fn fill(&mut self, window: u64) {
@@ -130,6 +138,16 @@ mod tests {
         let mut down: Vec<u32> = (0..300).rev().map(|i| backward.word(i)).collect();
         down.reverse();
         assert_eq!(up, down);
+    }
+
+    #[test]
+    fn draws_opened_anywhere_are_the_same_draws() {
+        let mut all = Seed(1).open(Purpose::Arrival, 7);
+        let mut here = Draws::closed();
+        for index in [0, 63, 64, 1_000] {
+            here.reopen_at(Seed(1), Purpose::Arrival, 7, index);
+            assert_eq!((here.word(index), here.word(0)), (all.word(index), all.word(0)));
+        }
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub enum Message<'a> {
     Data(&'a [u8]),
     /// Notice: the client leaves. It has no answer.
     Bye,
+    /// Request without a card: to be answered, nothing else. It measures line and server.
+    Probe,
     /// Answer to `Hello`: Rs, and the pair to use (Fig. 4, 2; \[0050\] in an update).
     Challenge {
         /// Whether the server is going to renew keys in this connection.
@@ -81,6 +83,8 @@ pub enum Message<'a> {
     DataAnswer(&'a [u8]),
     /// Answer to anything that belongs to no living connection.
     Stale,
+    /// Answer to `Probe`.
+    ProbeAnswer,
 }
 
 /// Keys to renew, each with its random Rk.
@@ -171,6 +175,7 @@ const SERVER_VERDICT: u8 = 0x04;
 const UPDATE_VERDICT: u8 = 0x05;
 const DATA: u8 = 0x06;
 const BYE: u8 = 0x07;
+const PROBE: u8 = 0x08;
 const CHALLENGE: u8 = 0x81;
 const VERDICT: u8 = 0x82;
 const SERVER_PROOF: u8 = 0x83;
@@ -179,6 +184,7 @@ const SESSION_SEED: u8 = 0x85;
 const DONE: u8 = 0x86;
 const DATA_ANSWER: u8 = 0x87;
 const STALE: u8 = 0x88;
+const PROBE_ANSWER: u8 = 0x89;
 
 /// Appends a header for a message of `kind`.
 fn put_header(header: Header, kind: u8, out: &mut Vec<u8>) {
@@ -199,7 +205,7 @@ fn put_field(field: &[u8], out: &mut Vec<u8>) {
 pub fn encode(header: Header, message: Message<'_>, out: &mut Vec<u8>) {
     put_header(header, message.kind(), out);
     match message {
-        Message::Hello | Message::Bye | Message::Stale => {}
+        Message::Hello | Message::Bye | Message::Stale | Message::Probe | Message::ProbeAnswer => {}
         Message::CardProof(field)
         | Message::ServerChallenge(field)
         | Message::ServerProof(field)
@@ -254,6 +260,7 @@ pub fn decode(datagram: &[u8]) -> Result<(Header, Message<'_>), WireError> {
         UPDATE_VERDICT => Message::UpdateVerdict(reader.flag()?),
         DATA => Message::Data(reader.field()?),
         BYE => Message::Bye,
+        PROBE => Message::Probe,
         CHALLENGE => Message::Challenge {
             update: reader.flag()?,
             pair: Pair { internal: reader.key_no()?, external: reader.key_no()? },
@@ -271,6 +278,7 @@ pub fn decode(datagram: &[u8]) -> Result<(Header, Message<'_>), WireError> {
         DONE => Message::Done { again: reader.flag()? },
         DATA_ANSWER => Message::DataAnswer(reader.field()?),
         STALE => Message::Stale,
+        PROBE_ANSWER => Message::ProbeAnswer,
         _ => return Err(WireError::Kind),
     };
     if !reader.rest.is_empty() {
@@ -289,6 +297,7 @@ impl Message<'_> {
             Message::UpdateVerdict(_) => UPDATE_VERDICT,
             Message::Data(_) => DATA,
             Message::Bye => BYE,
+            Message::Probe => PROBE,
             Message::Challenge { .. } => CHALLENGE,
             Message::Verdict(_) => VERDICT,
             Message::ServerProof(_) => SERVER_PROOF,
@@ -297,6 +306,7 @@ impl Message<'_> {
             Message::Done { .. } => DONE,
             Message::DataAnswer(_) => DATA_ANSWER,
             Message::Stale => STALE,
+            Message::ProbeAnswer => PROBE_ANSWER,
         }
     }
 
@@ -310,6 +320,7 @@ impl Message<'_> {
             Message::UpdateVerdict(_) => "UpdateVerdict",
             Message::Data(_) => "Data",
             Message::Bye => "Bye",
+            Message::Probe => "Probe",
             Message::Challenge { .. } => "Challenge",
             Message::Verdict(_) => "Verdict",
             Message::ServerProof(_) => "ServerProof",
@@ -318,6 +329,7 @@ impl Message<'_> {
             Message::Done { .. } => "Done",
             Message::DataAnswer(_) => "DataAnswer",
             Message::Stale => "Stale",
+            Message::ProbeAnswer => "ProbeAnswer",
         }
     }
 }
@@ -385,6 +397,7 @@ mod tests {
             Message::UpdateVerdict(false),
             Message::Data(&[7; 80]),
             Message::Bye,
+            Message::Probe,
             Message::Challenge { update: true, pair, rs: &[8; 16] },
             Message::Verdict(true),
             Message::ServerProof(&[9; 16]),
@@ -393,6 +406,7 @@ mod tests {
             Message::Done { again: true },
             Message::DataAnswer(&[11; 272]),
             Message::Stale,
+            Message::ProbeAnswer,
         ]
     }
 

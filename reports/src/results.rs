@@ -122,6 +122,8 @@ counts! {
     rejects,
     /// Datagrams that a turmoil tick delivered after their due time.
     late_deliveries,
+    /// Visits left out because the card's last one was not over.
+    arrivals_skipped,
 }
 
 /// The server's load over the horizon.
@@ -132,6 +134,10 @@ pub struct ServerFigures {
     pub cores: u64,
     /// Longest queue seen, datagrams.
     pub queue_max: u64,
+    /// Datagrams waiting, integrated over the horizon, datagram-nanoseconds.
+    pub queued_ns: u128,
+    /// Waiting time of all datagrams served, nanoseconds.
+    pub waited_ns: u128,
     /// Waiting time before service, microseconds.
     pub wait_us: Histogram<u64>,
 }

@@ -116,7 +116,10 @@ fn server_columns() -> Vec<Column<Results>> {
             "server_cpu_utilization",
             "Busy CPU time divided by CPUs times horizon, 0 to 1.",
             |r: &Results| {
-                Cell::ratio(r.server.busy_ns, u128::from(r.server.cores) * u128::from(r.run.horizon_ns))
+                Cell::ratio(
+                    r.server.busy_ns.into(),
+                    u128::from(r.server.cores) * u128::from(r.run.horizon_ns),
+                )
             },
         ),
         Column::int("server_queue_max", "Longest queue at the server, datagrams.", |r: &Results| {
@@ -145,6 +148,21 @@ fn appended_columns() -> Vec<Column<Results>> {
         count!(
             late_deliveries,
             "Datagrams that a tick of the turmoil engine delivered after their due time."
+        ),
+        count!(
+            arrivals_skipped,
+            "Visits that fell due while the card's last one was not over, and did not take place."
+        ),
+        Column::new(
+            "server_queue_mean",
+            "Datagrams waiting at the server, mean over the horizon.",
+            |r: &Results| Cell::ratio(r.server.queued_ns, u128::from(r.run.horizon_ns)),
+        ),
+        Column::new(
+            "server_wait_ms_mean",
+            "Mean of the wait in the server's queue, those that did not wait included, ms; \
+             empty where there was none.",
+            |r: &Results| Cell::ms_mean(r.server.waited_ns, r.server.wait_us.len()),
         ),
     ]
 }

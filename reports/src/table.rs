@@ -47,12 +47,18 @@ impl<'r> Cell<'r> {
         us.map_or(Cell::Empty, |units| Cell::Fixed { units, decimals: TIME_DECIMALS })
     }
 
+    /// `count` times that add up to `sum_ns`: their mean in milliseconds, rounded half up; empty where `count` is 0.
+    pub fn ms_mean(sum_ns: u128, count: u64) -> Cell<'r> {
+        let us = |count: u64| divide(sum_ns, u128::from(count) * 1_000);
+        Cell::ms((count > 0).then_some(count).map(us))
+    }
+
     /// `part / whole` with six decimals, rounded half up; empty where `whole` is 0.
-    pub fn ratio(part: u64, whole: u128) -> Cell<'r> {
+    pub fn ratio(part: u128, whole: u128) -> Cell<'r> {
         if whole == 0 {
             return Cell::Empty;
         }
-        let units = divide(u128::from(part) * 10u128.pow(RATIO_DECIMALS as u32), whole);
+        let units = divide(part * 10u128.pow(RATIO_DECIMALS as u32), whole);
         Cell::Fixed { units, decimals: RATIO_DECIMALS }
     }
 
@@ -212,7 +218,7 @@ mod tests {
         assert_eq!(Cell::ms(Some(12_034)).to_string(), "12.034");
         assert_eq!(Cell::ratio(1, 3).to_string(), "0.333333");
         assert_eq!(Cell::ratio(2, 3).to_string(), "0.666667");
-        assert_eq!(Cell::ratio(u64::MAX, u128::from(u64::MAX)).to_string(), "1.000000");
+        assert_eq!(Cell::ratio(u128::from(u64::MAX), u128::from(u64::MAX)).to_string(), "1.000000");
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub fn timeline_table<'a>() -> Table<BucketRow<'a>> {
             "Busy CPU time divided by CPUs times the bucket's length.",
             |row: &BucketRow<'a>| {
                 let capacity = u128::from(row.cores) * u128::from(row.end_ns - row.start_ns);
-                Cell::ratio(row.bucket.busy_ns, capacity)
+                Cell::ratio(row.bucket.busy_ns.into(), capacity)
             },
         ),
         count!(retransmissions, "Datagrams that a client sent again."),

@@ -184,6 +184,10 @@ pub struct RetryPlan {
 pub struct LoadPlan {
     /// When card holders arrive.
     pub arrivals: ArrivalsPlan,
+    /// A pattern of arrivals is repeated after this long; `None`: every card arrives once.
+    pub repeat: Option<Span>,
+    /// What a session is.
+    pub session: SessionPlan,
     /// Encrypted request/answer pairs per session.
     pub exchanges: u16,
     /// Plain bytes of each request.
@@ -194,7 +198,25 @@ pub struct LoadPlan {
     pub retry_visit: Option<RetryVisit>,
 }
 
-/// When card holders arrive. Every card arrives once.
+/// What a session is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SessionPlan {
+    /// A card connects and exchanges data.
+    Cards,
+    /// One datagram that is answered, without a card, after a service time of this distribution.
+    Probe(ServicePlan),
+}
+
+/// The distribution of a service time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ServicePlan {
+    /// Exponential with this mean.
+    Exponential(Span),
+    /// Always the same.
+    Fixed(Span),
+}
+
+/// When card holders arrive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ArrivalsPlan {
     /// Uniformly in `[from, from + window)`.
@@ -210,6 +232,11 @@ pub enum ArrivalsPlan {
         peak: Span,
         /// Standard deviation.
         sigma: Span,
+    },
+    /// Every card again and again, at the times of a Poisson process of its own.
+    Poisson {
+        /// Mean time between two visits of one card.
+        every: Span,
     },
 }
 

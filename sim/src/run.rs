@@ -54,6 +54,8 @@ pub fn simulate(plan: Plan, watch: Watch<'_>) -> Result<Finished, Stopped> {
             busy_ns: recorded.server_busy.as_ns(),
             cores: plan.server.cores.into(),
             queue_max: recorded.queue_max,
+            queued_ns: world.station.queued(),
+            waited_ns: world.station.waited(),
             wait_us: recorded.server_wait_us,
         },
         phases: recorded.phases,

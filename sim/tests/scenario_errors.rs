@@ -126,6 +126,17 @@ fn values_that_do_not_go_together_are_told() {
             "peak of uniform arrivals",
             spoilt("[line]", "[load]\narrivals = \"uniform\"\npeak = \"1min\"\n[line]"),
         ),
+        (
+            "arrivals after their repetition",
+            spoilt("[line]", "[load]\nwindow = \"2min\"\nrepeat = \"1min\"\n[line]"),
+        ),
+        ("repeated calls", spoilt("[line]", "[load]\narrivals = \"poisson\"\nrepeat = \"1min\"\n[line]")),
+        ("probes that renew keys", spoilt("[line]", "[load]\nsession = \"probe\"\n[line]")),
+        (
+            "probes that are pulled out",
+            spoilt("[update]\nperiods = [\"30d\"]", "[load]\nsession = \"probe\"\n[faults]\npull = \"1%\""),
+        ),
+        ("probes of cards", spoilt("[line]", "[server]\nprobe = { mean = \"1ms\" }\n[line]")),
         ("loss and burst", spoilt("loss", "burst = { p = \"1/9\", r = \"1/3\" }\nloss")),
         ("burst without end", spoilt("loss = \"2%\"", "burst = { p = \"1/9\", r = 0 }")),
         ("half a burst", spoilt("loss = \"2%\"", "burst = { p = \"1/9\" }")),

@@ -73,6 +73,8 @@ pub enum Step {
     SessionKey,
     /// Data awaits its answer.
     Data,
+    /// Probe awaits ProbeAnswer.
+    Probe,
 }
 
 impl Step {
@@ -91,6 +93,7 @@ impl Step {
             Step::UpdateVerdict => "UpdateVerdict",
             Step::SessionKey => "INTERNAL AUTHENTICATE Ro",
             Step::Data => "Data",
+            Step::Probe => "Probe",
         }
     }
 
@@ -105,7 +108,7 @@ impl Step {
             | Step::CheckServer
             | Step::ServerVerdict => "auth",
             Step::ObtainKey | Step::StoreKey | Step::UpdateVerdict => "update",
-            Step::SessionKey | Step::Data => "session",
+            Step::SessionKey | Step::Data | Step::Probe => "session",
         }
     }
 }

@@ -147,6 +147,21 @@ impl Client {
         self.request(rules, now, Step::Hello, Message::Hello, None, out);
     }
 
+    /// Starts a connection without a card: one request, one answer, no Bye.
+    pub fn probe(
+        &mut self,
+        rules: &ClientRules,
+        now: SimTime,
+        card: CardId,
+        connection: ConnectionId,
+        out: &mut Outbox<ClientEffect>,
+    ) {
+        self.card = card;
+        self.connection = connection;
+        self.sequence = 0;
+        self.request(rules, now, Step::Probe, Message::Probe, None, out);
+    }
+
     /// Applies one input at `now`. Effects are appended to `out` in order; drain it before the next step.
     pub fn step(
         &mut self,
@@ -340,6 +355,7 @@ impl Client {
             (Step::Data, Message::DataAnswer(sealed)) => {
                 self.data_answered(rules, now, &datagram[..HEADER], sealed, out);
             }
+            (Step::Probe, Message::ProbeAnswer) => self.end(Ending::Completed, out),
             _ => out.effects.push(ClientEffect::Rejected(Reject::OutOfOrder)),
         }
     }
@@ -459,7 +475,9 @@ impl Client {
 
     /// Ends the connection with a failure that the server does not know of yet.
     fn fail(&mut self, step: Step, cause: Cause, out: &mut Outbox<ClientEffect>) {
-        self.bye(out);
+        if step != Step::Probe {
+            self.bye(out);
+        }
         self.end(Ending::Failed { step, cause }, out);
     }
 

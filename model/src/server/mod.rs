@@ -61,6 +61,13 @@ pub enum ServerEffect {
         /// The request's sequence number.
         sequence: u16,
     },
+    /// Answer a probe. Nothing is kept of it, so that a repeat is answered as if it were the first.
+    ProbeAnswer {
+        /// The datagram.
+        datagram: Slice,
+        /// The request's sequence number.
+        sequence: u16,
+    },
     /// A card's proof was wrong.
     CardRefused(CardId),
     /// The card accepted the server, and so mutual authentication holds.
@@ -130,6 +137,8 @@ pub struct ServerWork {
     pub aeads: u32,
     /// Durable changes of the directory.
     pub commits: u32,
+    /// Probes, each of which takes a time of its own instead of the costs of its parts.
+    pub probes: u32,
 }
 
 /// First word of Rs among a connection's draws.
@@ -213,6 +222,11 @@ impl<D: Directory> Server<D> {
                 self.connections.close(place, |connection| note_interruption(connection, out));
             }
             (Message::Bye, None) => {}
+            (Message::Probe, _) => {
+                self.work.probes += 1;
+                let datagram = out.put(|bytes| message::encode(header, Message::ProbeAnswer, bytes));
+                out.effects.push(ServerEffect::ProbeAnswer { datagram, sequence: header.sequence });
+            }
             (
                 Message::Challenge { .. }
                 | Message::Verdict(_)
@@ -221,7 +235,8 @@ impl<D: Directory> Server<D> {
                 | Message::SessionSeed { .. }
                 | Message::Done { .. }
                 | Message::DataAnswer(_)
-                | Message::Stale,
+                | Message::Stale
+                | Message::ProbeAnswer,
                 _,
             ) => out.effects.push(ServerEffect::Rejected(Reject::OutOfOrder)),
             (_, None) => answer_stale(header, out),

@@ -37,7 +37,7 @@ fn harm() -> impl Strategy<Value = Harm> {
         any::<Index>().prop_map(Harm::Cut),
         prop::collection::vec(any::<u8>(), 1..20).prop_map(Harm::Longer),
         (2..=255_u8).prop_map(Harm::Version),
-        prop_oneof![Just(0_u8), 0x08..=0x80_u8, 0x89..=0xff_u8].prop_map(Harm::Kind),
+        prop_oneof![Just(0_u8), 0x09..=0x80_u8, 0x8a..=0xff_u8].prop_map(Harm::Kind),
         (16..HEADER * 8).prop_map(Harm::Header),
     ]
 }

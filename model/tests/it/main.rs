@@ -7,6 +7,7 @@ mod interleavings;
 mod late;
 mod losses;
 mod order;
+mod probe;
 mod pulls;
 mod timing;
 mod update;

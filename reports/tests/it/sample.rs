@@ -26,6 +26,8 @@ pub(crate) fn results() -> Results {
             busy_ns: 12_625_000_000,
             cores: 4,
             queue_max: 1_234,
+            queued_ns: 3_333_333,
+            waited_ns: 3_500_400,
             wait_us: histogram([100, 200, 3_200]),
         },
         phases: [

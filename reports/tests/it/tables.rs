@@ -21,7 +21,8 @@ const SUMMARY: &str = "scenario, scenario_sha256, seed, engine, version, suite, 
     auth_ms_p50, auth_ms_p90, auth_ms_p95, auth_ms_p99, auth_ms_p99_9, auth_ms_max, \
     update_ms_p50, update_ms_p90, update_ms_p95, update_ms_p99, update_ms_p99_9, update_ms_max, \
     session_ms_p50, session_ms_p90, session_ms_p95, session_ms_p99, session_ms_p99_9, session_ms_max, \
-    trace_digest, cards_unharmed, cards_healed, rejects, late_deliveries";
+    trace_digest, cards_unharmed, cards_healed, rejects, late_deliveries, \
+    arrivals_skipped, server_queue_mean, server_wait_ms_mean";
 
 fn summary_csv(results: &Results) -> Vec<String> {
     lines(|out| summary_table().write(out, [results]))
@@ -63,6 +64,8 @@ fn summary_cells_stand_under_their_names() {
         ("session_ms_p50", "2488.319"),
         ("trace_digest", "00000000000000000123456789abcdef"),
         ("cards_healed", "15"),
+        ("server_queue_mean", "0.000333"),
+        ("server_wait_ms_mean", "1.167"),
     ] {
         assert_eq!(summary_cell(&results, name), value, "{name}");
     }

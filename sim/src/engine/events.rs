@@ -1,7 +1,7 @@
 //! The events engine: a loop in integer nanoseconds that jumps from one event to the next.
 //!
 //! Only what is in flight lies in the queue: datagrams on the line, card commands, timers, people who come back.
-//! First arrivals are sorted once and merged from beside it. Datagrams lie in buffers that are used again, so that a run
+//! Arrivals are sorted a chunk at a time and merged from beside it. Datagrams lie in buffers that are used again, so that a run
 //! allocates nothing per event once it has warmed up.
 //!
 //! A client's timers are mostly cancelled by the answer that they wait for. They are not taken out of the queue: each
@@ -10,7 +10,7 @@
 use keystorm_model::secure::Direction;
 use keystorm_model::{ClientId, SimTime};
 
-use crate::world::load::arrivals;
+use crate::world::load::Arrivals;
 use crate::world::{Holder, Out, Return, World};
 
 use super::queue::{Event, Kind, Queue};
@@ -24,8 +24,7 @@ pub fn run(world: World, watch: Watch<'_>) -> Result<Ended, Stopped> {
     let horizon = SimTime::ZERO + world.plan().horizon;
     let visits_left = world.plan().load.retry_visit.map_or(0, |retry| retry.visits);
     let clients = world.plan().fleet.clients as usize;
-    let arrivals = arrivals(world.plan());
-    let mut first = arrivals.iter().peekable();
+    let mut first = Arrivals::new(world.plan()).peekable();
     let mut run = Run::new(world, clients);
     let mut events = 0u64;
     loop {
@@ -122,7 +121,8 @@ impl Run {
             Kind::Return => {
                 let back = self.returns[event.slot as usize].take().expect("someone comes back once");
                 self.free_returns.push(event.slot);
-                self.arrive(client, back.holder);
+                self.world.come_back(client, back.holder);
+                self.plan_client(client);
             }
             Kind::Server => {
                 self.server_wake = None;

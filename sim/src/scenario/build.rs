@@ -10,11 +10,12 @@ use sha2::{Digest, Sha256};
 use super::check::{cross_check, outage};
 use super::error::ScenarioError;
 use super::resolve::Resolved;
-use super::schema::{ARRIVALS, DUE};
+use super::schema::{DUE, SERVICES, SESSIONS};
 use super::value::Value;
 use crate::plan::{
     ArrivalsPlan, CardPlan, CostTable, DelayPlan, DueAtStart, EngineKind, FaultPlan, FleetPlan, LinePlan,
-    LoadPlan, LossPlan, OutagePlan, Plan, RetryPlan, RetryVisit, ServerPlan, TurmoilPlan, UpdatePlan,
+    LoadPlan, LossPlan, OutagePlan, Plan, RetryPlan, RetryVisit, ServerPlan, ServicePlan, SessionPlan,
+    TurmoilPlan, UpdatePlan,
 };
 
 /// Sites of a fleet whose scenario does not say. Measured on a 2-core x86-64 machine, turmoil's idle step
@@ -50,11 +51,11 @@ pub(super) fn plan(mut r: Resolved, stem: &str) -> Result<Plan, ScenarioError> {
 fn fill_in(r: &mut Resolved, stem: &str) {
     r.derive("name", Value::Text(stem.into()));
     r.derive("fleet.sites", Value::Count(r.count("fleet.clients").min(DEFAULT_SITES)));
-    let horizon = r.span("horizon");
-    if r.choice("load.arrivals") == ARRIVALS[0] {
-        r.derive("load.window", Value::Span(horizon - r.span("load.from")));
-    } else {
-        r.derive("load.peak", Value::Span(horizon / 2));
+    let extent = r.extent();
+    match r.choice("load.arrivals") {
+        "uniform" => r.derive("load.window", Value::Span(extent - r.span("load.from"))),
+        "office" => r.derive("load.peak", Value::Span(extent / 2)),
+        _ => {}
     }
     r.edit("faults.outage", |value| {
         if let Value::Rows(rows) = value {
@@ -124,16 +125,29 @@ fn load(r: &Resolved) -> LoadPlan {
     let arrivals = match r.choice("load.arrivals") {
         "uniform" => ArrivalsPlan::Uniform { from: r.span("load.from"), window: r.span("load.window") },
         "office" => ArrivalsPlan::Office { peak: r.span("load.peak"), sigma: r.span("load.sigma") },
+        "poisson" => ArrivalsPlan::Poisson { every: r.span("load.every") },
         other => panic!("arrivals {other} are in the schema only"),
     };
+    let data = |path| if r.has(path) { r.small(path) } else { 0 };
     let visits: u8 = r.small("load.retry_visit.visits");
     LoadPlan {
         arrivals,
-        exchanges: r.small("load.exchanges"),
-        request_bytes: r.small("load.request_bytes"),
-        response_bytes: r.small("load.response_bytes"),
+        repeat: r.span_if("load.repeat"),
+        session: session(r),
+        exchanges: data("load.exchanges"),
+        request_bytes: data("load.request_bytes"),
+        response_bytes: data("load.response_bytes"),
         retry_visit: (visits > 0).then(|| RetryVisit { after: r.span("load.retry_visit.after"), visits }),
     }
+}
+
+fn session(r: &Resolved) -> SessionPlan {
+    if r.choice("load.session") == SESSIONS[0] {
+        return SessionPlan::Cards;
+    }
+    let mean = r.span("server.probe.mean");
+    let exponential = r.choice("server.probe.distribution") == SERVICES[0];
+    SessionPlan::Probe(if exponential { ServicePlan::Exponential(mean) } else { ServicePlan::Fixed(mean) })
 }
 
 fn update(r: &Resolved) -> UpdatePlan {

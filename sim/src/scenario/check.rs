@@ -4,6 +4,7 @@ use keystorm_model::Span;
 
 use super::error::Problem;
 use super::resolve::Resolved;
+use super::schema::SESSIONS;
 use super::value::{Row, Value};
 use crate::plan::EngineKind;
 
@@ -55,6 +56,12 @@ impl Resolved {
         }
     }
 
+    /// The time into which a pattern of arrivals must fit: a repetition, or the horizon.
+    pub(super) fn extent(&self) -> Span {
+        let horizon = self.span("horizon");
+        self.span_if("load.repeat").map_or(horizon, |repeat| repeat.min(horizon))
+    }
+
     fn clash(&self, paths: &[&str], why: String, help: impl Into<String>) -> Problem {
         Problem::new(why, help).at_place(self.place(paths))
     }
@@ -65,6 +72,7 @@ pub(super) fn cross_check(r: &Resolved) -> Vec<Problem> {
     let mut problems = Vec::new();
     sites(r, &mut problems);
     arrivals(r, &mut problems);
+    probes(r, &mut problems);
     line(r, &mut problems);
     update(r, &mut problems);
     outages(r, &mut problems);
@@ -100,21 +108,39 @@ fn sites(r: &Resolved, problems: &mut Vec<Problem>) {
 }
 
 fn arrivals(r: &Resolved, problems: &mut Vec<Problem>) {
-    let horizon = r.span("horizon");
+    let extent = r.extent();
+    let (what, key) =
+        if extent < r.span("horizon") { ("a repetition", "load.repeat") } else { ("the horizon", "horizon") };
     if let (Some(from), Some(window)) = (r.span_if("load.from"), r.span_if("load.window"))
-        && (window.is_zero() || from + window > horizon)
+        && (window.is_zero() || from + window > extent)
     {
         let end = from + window;
-        let why = format!("card holders arrive from {from} to {end}, but the horizon is {horizon}");
-        let help = format!("shorten `load.window`, or set horizon to more than {end}");
-        problems.push(r.clash(&["load.window", "load.from", "horizon"], why, help));
+        let why = format!("card holders arrive from {from} to {end}, but {what} is {extent}");
+        let help = format!("shorten `load.window`, or set {key} to more than {end}");
+        problems.push(r.clash(&["load.window", "load.from", key], why, help));
     }
     if let Some(peak) = r.span_if("load.peak")
-        && peak >= horizon
+        && peak >= extent
     {
-        let why = format!("`load.peak` is {peak}, but the horizon is {horizon}");
-        let help = "choose a peak before the horizon, or a later horizon";
-        problems.push(r.clash(&["load.peak", "horizon"], why, help));
+        let why = format!("`load.peak` is {peak}, but {what} is {extent}");
+        let help = format!("choose a peak before that, or a longer {key}");
+        problems.push(r.clash(&["load.peak", key], why, help));
+    }
+}
+
+fn probes(r: &Resolved, problems: &mut Vec<Problem>) {
+    if r.choice("load.session") == SESSIONS[0] {
+        return;
+    }
+    if !r.spans("update.periods").is_empty() {
+        let why = "`update.periods` renews keys, but a probe has no card".into();
+        let help = "leave update.periods empty, or set load.session to \"cards\"";
+        problems.push(r.clash(&["update.periods", "load.session"], why, help));
+    }
+    if !r.chance("faults.pull").is_zero() {
+        let why = "`faults.pull` pulls cards out, but a probe has no card".into();
+        let help = "set faults.pull to 0, or load.session to \"cards\"";
+        problems.push(r.clash(&["faults.pull", "load.session"], why, help));
     }
 }
 

@@ -117,7 +117,7 @@ impl Resolved {
         for &(selector, wanted, paths) in schema::ONLY_WITH {
             let Some(chosen) = self.get(selector) else { continue };
             let Value::Choice(name) = chosen.value else { continue };
-            if name == wanted {
+            if wanted.contains(&name) {
                 continue;
             }
             let rank = chosen.rank.min(OVERRIDE);
@@ -125,7 +125,7 @@ impl Resolved {
                 match self.settings.remove(path) {
                     Some(setting) if setting.rank > DEFAULT && setting.rank.min(OVERRIDE) >= rank => {
                         let why = format!("`{path}` has no effect with {selector} = \"{name}\"");
-                        let help = format!("remove it, or set {selector} = \"{wanted}\"");
+                        let help = format!("remove it, or set {selector} = \"{}\"", wanted.join("\" or \""));
                         problems.push(Problem::new(why, help).label("no effect").at_place(setting.place));
                     }
                     _ => {}

@@ -123,7 +123,10 @@ pub(super) static SECTIONS: &[Section] = &[
         path: "line",
         doc: "The line between a client and the server. Each client has its own. The default is a made-up one that loses nothing.",
     },
-    Section { path: "load", doc: "Who comes when, and what a session exchanges. Every card comes once." },
+    Section {
+        path: "load",
+        doc: "Who comes when, and what a session exchanges. A card always comes to the same client. A visit that falls due while the last one is not over (its holder is being served, queues or is about to come back) is left out and counted.",
+    },
     Section { path: "update", doc: "Key renewal." },
     Section { path: "server", doc: "The server machine." },
     Section {
@@ -135,7 +138,8 @@ pub(super) static SECTIONS: &[Section] = &[
 ];
 
 /// Small tables that are one value: written inline, `{ … }`, they replace those of a preset or file whole.
-pub(super) static VALUE_TABLES: &[&str] = &["line.delay", "line.burst", "line.retry", "load.retry_visit"];
+pub(super) static VALUE_TABLES: &[&str] =
+    &["line.delay", "line.burst", "line.retry", "load.retry_visit", "server.probe"];
 
 /// Keys that say the same in two ways: of each row, one side only.
 pub(super) static EITHER_OR: &[(&[&str], &[&str])] = &[
@@ -144,13 +148,21 @@ pub(super) static EITHER_OR: &[(&[&str], &[&str])] = &[
 ];
 
 /// Keys that mean something only if another key has a certain value.
-pub(super) static ONLY_WITH: &[(&str, &str, &[&str])] = &[
-    ("load.arrivals", "uniform", &["load.from", "load.window"]),
-    ("load.arrivals", "office", &["load.peak", "load.sigma"]),
+pub(super) static ONLY_WITH: &[(&str, &[&str], &[&str])] = &[
+    ("load.arrivals", &["uniform"], &["load.from", "load.window"]),
+    ("load.arrivals", &["office"], &["load.peak", "load.sigma"]),
+    ("load.arrivals", &["uniform", "office"], &["load.repeat"]),
+    ("load.arrivals", &["poisson"], &["load.every"]),
+    ("load.session", &["cards"], &["load.exchanges", "load.request_bytes", "load.response_bytes"]),
+    ("load.session", &["probe"], &["server.probe.mean", "server.probe.distribution"]),
 ];
 
 /// The names of [`crate::plan::ArrivalsPlan`]'s variants.
-pub(super) const ARRIVALS: [&str; 2] = ["uniform", "office"];
+pub(super) const ARRIVALS: [&str; 3] = ["uniform", "office", "poisson"];
+/// The names of [`crate::plan::SessionPlan`]'s variants.
+pub(super) const SESSIONS: [&str; 2] = ["cards", "probe"];
+/// The names of [`crate::plan::ServicePlan`]'s variants.
+pub(super) const SERVICES: [&str; 2] = ["exponential", "fixed"];
 /// The names of [`crate::plan::DueAtStart`]'s variants: all, none.
 pub(super) const DUE: [&str; 2] = ["all", "none"];
 
@@ -222,12 +234,15 @@ pub(super) static KEYS: &[Key] = &[
     key("line.retry.factor", count(1, 10), Value("2"), "Each further wait is this many times longer."),
     key("line.retry.tries", count(1, 20), Value("5"), "How often a message is sent in all before the client gives up."),
 
-    key("load.arrivals", Kind::OneOf(|| ARRIVALS.to_vec()), Value("uniform"), "When card holders arrive: evenly over a window, or as at an office's opening, normally distributed about a peak."),
+    key("load.arrivals", Kind::OneOf(|| ARRIVALS.to_vec()), Value("uniform"), "When card holders arrive: evenly over a window; as at an office's opening, normally distributed about a peak; or each again and again at the times of a Poisson process."),
     key("load.from", span(Span::ZERO, LONGEST), Value("0s"), "Beginning of the window. With arrivals = \"uniform\" only."),
-    key("load.window", span(NS, LONGEST), Derived("up to the horizon"), "Length of the window. With arrivals = \"uniform\" only."),
-    key("load.peak", span(Span::ZERO, LONGEST), Derived("half the horizon"), "The busiest moment. With arrivals = \"office\" only."),
+    key("load.window", span(NS, LONGEST), Derived("up to the end of the repetition or the horizon"), "Length of the window. With arrivals = \"uniform\" only."),
+    key("load.peak", span(Span::ZERO, LONGEST), Derived("half the repetition or horizon"), "The busiest moment. With arrivals = \"office\" only."),
     key("load.sigma", span(NS, LONGEST), Value("20min"), "Standard deviation about the peak. With arrivals = \"office\" only. The default is general engineering knowledge without a source."),
-    key("load.exchanges", count(0, 10_000), Value("2"), "Encrypted requests per session, each with an answer."),
+    key("load.repeat", span(SECOND, LONGEST), Absent, "The pattern is repeated every so often over the horizon, and every card comes once in each repetition, at new times. With arrivals = \"uniform\" or \"office\" only. Without it every card comes once."),
+    key("load.every", span(MS, LONGEST), Value("1d"), "Mean time between two visits of one card. With arrivals = \"poisson\" only."),
+    key("load.session", Kind::OneOf(|| SESSIONS.to_vec()), Value("cards"), "What a session is: a card that connects, or a probe, which is one datagram and its answer without a card, to hold line and server against queueing theory. Probes go with empty `update.periods` and without `faults.pull`."),
+    key("load.exchanges", count(0, 10_000), Value("2"), "Encrypted requests per session, each with an answer. With session = \"cards\" only, as the next two."),
     key("load.request_bytes", count(0, 32_768), Value("64"), "Plain bytes of a request."),
     key("load.response_bytes", count(0, 32_768), Value("256"), "Plain bytes of an answer."),
     key("load.retry_visit.after", span(Span::ZERO, LONGEST), Value("30s"), "The holder of a failed session comes back after this long."),
@@ -240,6 +255,9 @@ pub(super) static KEYS: &[Key] = &[
 
     key("server.cores", count(1, 4_096), Value("4"), "CPUs, which take datagrams from one queue in order."),
     key("server.queue", count(1, 10_000_000), Value("10000"), "Datagrams that may wait for a CPU; more are dropped."),
+
+    key("server.probe.mean", span(NS, Span::from_secs(60)), Value("1ms"), "Mean service time of a probe, in place of `server.costs`. With session = \"probe\" only."),
+    key("server.probe.distribution", Kind::OneOf(|| SERVICES.to_vec()), Value("exponential"), "Its distribution. A repeat of a probe takes as long as the first. With session = \"probe\" only."),
 
     key("server.costs.preset", Kind::Preset("costs"), Absent, "Preset with the other keys of this table."),
     key("server.costs.datagram", span(Span::ZERO, Span::from_secs(60)), Value("15us"), "Receiving, decoding, looking up, encoding and sending one datagram."),

@@ -10,6 +10,7 @@ use keystorm_model::{CardId, ClientId, ConnectionId, SimTime, Span};
 use keystorm_reports::results::Phase;
 
 use crate::check::witness::Witness;
+use crate::plan::SessionPlan;
 use crate::record::digest::{Parties, Trace};
 
 use super::desk::{Execution, Holder, Pull, PullMoment, Reader, Visit, command_time};
@@ -20,8 +21,17 @@ use super::{Out, Return, World};
 const PULL_WORDS: [u64; 4] = [0, 1, 2, 3];
 
 impl World {
-    /// A card holder arrives at `client`.
+    /// A card holder arrives at `client`, unless the last visit is not over: one card cannot be in two places.
     pub fn arrive(&mut self, client: ClientId, holder: Holder) {
+        if self.present.insert(holder.card) {
+            self.come_back(client, holder);
+        } else {
+            self.recorder.counts.arrivals_skipped += 1;
+        }
+    }
+
+    /// A card holder whose last session failed comes back to `client`.
+    pub fn come_back(&mut self, client: ClientId, holder: Holder) {
         let at = holder.arrived;
         self.recorder.session_started(at);
         let desk = &mut self.desks[client.index()];
@@ -71,7 +81,11 @@ impl World {
         visit.authenticated = false;
         visit.reconnect(Seed(self.plan.seed), self.next_connection(holder.card));
         let desk = &mut self.desks[client.index()];
-        desk.reader = Reader::Resetting { until: at + self.plan.card.reset };
+        let reset = match self.plan.load.session {
+            SessionPlan::Cards => self.plan.card.reset,
+            SessionPlan::Probe(_) => Span::ZERO,
+        };
+        desk.reader = Reader::Resetting { until: at + reset };
         desk.visit = Some(visit);
     }
 
@@ -87,7 +101,11 @@ impl World {
         let desk = &mut self.desks[client.index()];
         let visit = desk.visit.as_ref().expect("a card that was reset is in the reader");
         let mut effects = std::mem::take(&mut self.client_out);
-        desk.client.connect(&self.rules, at, visit.holder.card, visit.connection, &mut effects);
+        let (client_machine, card, connection) = (&mut desk.client, visit.holder.card, visit.connection);
+        match self.plan.load.session {
+            SessionPlan::Cards => client_machine.connect(&self.rules, at, card, connection, &mut effects),
+            SessionPlan::Probe(_) => client_machine.probe(&self.rules, at, card, connection, &mut effects),
+        }
         self.tally.connections += 1;
         self.apply(at, client, effects, out);
     }
@@ -285,6 +303,7 @@ impl World {
                 return;
             }
             Ending::Completed => {
+                self.present.remove(holder.card);
                 self.recorder.session_completed(at, visit.origin());
                 self.cards.life_mut(holder.card).completed(at);
             }
@@ -297,6 +316,8 @@ impl World {
                     let arrived = at + retry.after;
                     let holder = Holder { arrived, visits_left: left, ..holder };
                     out.returns.push(Return { holder, client });
+                } else {
+                    self.present.remove(holder.card);
                 }
             }
         }

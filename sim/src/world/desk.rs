@@ -62,6 +62,8 @@ pub(super) struct Visit {
     pub(super) answer: Vec<u8>,
     /// Whether the authentication of this visit has been measured.
     pub(super) authenticated: bool,
+    /// Answers to probes of this visit so far.
+    pub(super) probe_answers: u8,
 }
 
 impl Visit {
@@ -80,6 +82,7 @@ impl Visit {
             command: Vec::new(),
             answer: Vec::new(),
             authenticated: false,
+            probe_answers: 0,
         }
     }
 
@@ -92,6 +95,7 @@ impl Visit {
         self.witness = Witness::default();
         self.pull = None;
         self.commands = 0;
+        self.probe_answers = 0;
     }
 
     pub(super) fn origin(&self) -> Origin {

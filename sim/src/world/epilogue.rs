@@ -44,6 +44,7 @@ impl World {
     pub fn finish(&mut self, in_flight: u64) {
         let horizon = SimTime::ZERO + self.plan.horizon;
         self.cut_off();
+        self.station.settle(horizon);
         self.recorder.counts.messages_in_flight = in_flight;
         for card in (0..self.cards.len()).map(CardId) {
             self.bring_up_to_date(card);
@@ -139,9 +140,9 @@ impl World {
         let mut started = None;
         for &effect in &effects.effects {
             match effect {
-                ServerEffect::Answer { datagram, .. } | ServerEffect::Stale { datagram, .. } => {
-                    answers.push(effects.get(datagram).to_vec())
-                }
+                ServerEffect::Answer { datagram, .. }
+                | ServerEffect::Stale { datagram, .. }
+                | ServerEffect::ProbeAnswer { datagram, .. } => answers.push(effects.get(datagram).to_vec()),
                 ServerEffect::UpdateStarted { card, .. } => {
                     started = Some(card);
                     self.note(at, false, effect);

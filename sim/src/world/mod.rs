@@ -19,6 +19,8 @@ mod desk;
 mod epilogue;
 pub mod line;
 pub mod load;
+mod present;
+mod sample;
 mod servers;
 pub mod station;
 
@@ -40,6 +42,7 @@ use crate::record::Recorder;
 use cards::Cards;
 use desk::{Desk, Visit};
 use line::{Arrival, Attempt, Line};
+use present::Present;
 use station::Station;
 
 /// What the world hands to the engine. The engine drains and reuses it.
@@ -148,8 +151,10 @@ pub struct World {
     rules: ClientRules,
     pub(crate) cards: Cards,
     desks: Vec<Desk>,
+    /// Whose holders are at a client, in its queue, or about to come back.
+    present: Present,
     pub(crate) server: Server<MemoryDirectory>,
-    station: Station,
+    pub(crate) station: Station,
     line: Line,
     pub(crate) recorder: Recorder,
     pub(crate) ledger: Ledger,
@@ -212,6 +217,7 @@ impl World {
             kind,
             rules,
             desks,
+            present: Present::new(plan.fleet.cards),
             server: Server::new(server_rules, seed, directory, plan.fleet.cards as usize),
             station: Station::new(plan.server.cores, plan.server.queue, plan.server.costs),
             line: Line::new(plan.line.clone(), plan.faults.outages.clone()),

@@ -1,16 +1,21 @@
 //! What happens at the server: datagrams arrive, wait, are served and answered.
 
+use keystorm_model::draw::{Purpose, Seed};
 use keystorm_model::rings::KeyRef;
 use keystorm_model::secure::Direction;
 use keystorm_model::server::ServerEffect;
-use keystorm_model::{CardId, ClientId, SimTime};
+use keystorm_model::{CardId, ClientId, ConnectionId, SimTime};
 use keystorm_reports::results::Phase;
 
+use crate::plan::SessionPlan;
 use crate::record::Origin;
 use crate::record::digest::{Parties, Trace};
 
 use super::line::Attempt;
-use super::{Out, World};
+use super::{Out, World, connection_of, sample};
+
+/// Marks the fate of an answer to a probe that its client no longer waits for.
+const LATE_PROBE: u8 = 0x80;
 
 impl World {
     /// A datagram of `client` arrives at the server.
@@ -33,7 +38,7 @@ impl World {
 
     /// Serves the first waiting datagram from `at` on.
     pub fn server_wake(&mut self, at: SimTime, out: &mut Out) {
-        if let Some(waiting) = self.station.dequeue() {
+        if let Some(waiting) = self.station.dequeue(at) {
             self.serve(waiting.arrived, at, waiting.client, &waiting.datagram, out);
             self.station.recycle(waiting);
         }
@@ -50,7 +55,13 @@ impl World {
         self.crypto.ciphers += u64::from(work.ciphers);
         // Each message of session data is sealed at one end and opened at the other.
         self.crypto.aeads += 2 * u64::from(work.aeads);
-        let service = self.station.serve(start, work);
+        let service = match self.plan.load.session {
+            SessionPlan::Probe(plan) if work.probes > 0 => {
+                let mut draws = Seed(self.plan.seed).open(Purpose::Service, connection_of(datagram).0);
+                self.station.occupy(start, sample::service(plan, &mut draws))
+            }
+            _ => self.station.serve(start, work),
+        };
         let finish = start + service;
         self.recorder.served(arrived, start, service);
         let mut started = None;
@@ -65,6 +76,11 @@ impl World {
                     let stales = &mut self.desks[client.index()].stales;
                     *stales = stales.wrapping_add(1);
                     let attempt = Attempt { direction: Direction::Down, sequence, copy: 0x80 | *stales };
+                    self.send(finish, client, attempt, effects.get(datagram), out);
+                }
+                ServerEffect::ProbeAnswer { datagram, sequence } => {
+                    let copy = self.probe_copy(client, connection_of(effects.get(datagram)));
+                    let attempt = Attempt { direction: Direction::Down, sequence, copy };
                     self.send(finish, client, attempt, effects.get(datagram), out);
                 }
                 ServerEffect::UpdateStarted { card, .. } => {
@@ -84,6 +100,22 @@ impl World {
         }
         effects.clear();
         self.server_out = effects;
+    }
+
+    /// Tells answers to the same probe apart: the server, which keeps nothing of it, cannot.
+    fn probe_copy(&mut self, client: ClientId, connection: ConnectionId) -> u8 {
+        let desk = &mut self.desks[client.index()];
+        match &mut desk.visit {
+            Some(visit) if visit.connection == connection => {
+                let copy = visit.probe_answers;
+                visit.probe_answers = (copy + 1) % LATE_PROBE;
+                copy
+            }
+            _ => {
+                desk.stales = desk.stales.wrapping_add(1);
+                LATE_PROBE | desk.stales
+            }
+        }
     }
 
     /// Tells the ledger what the server expects a key to become.
@@ -124,6 +156,7 @@ impl World {
             }
             ServerEffect::Answer { .. }
             | ServerEffect::Stale { .. }
+            | ServerEffect::ProbeAnswer { .. }
             | ServerEffect::Offered { .. }
             | ServerEffect::SessionOpened { .. } => unreachable!("handled where their bytes are at hand"),
         }

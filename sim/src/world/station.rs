@@ -27,6 +27,11 @@ pub struct Station {
     /// When each core is free, earliest first.
     free_at: BinaryHeap<Reverse<SimTime>>,
     queue: VecDeque<Waiting>,
+    /// Number waiting times how long, datagram-nanoseconds, up to the last change.
+    queued: u128,
+    changed: SimTime,
+    /// Waiting time of all that have been served, nanoseconds.
+    waited: u128,
     /// Buffers of datagrams that have been served.
     spare: Vec<Vec<u8>>,
 }
@@ -39,6 +44,9 @@ impl Station {
             capacity: capacity as usize,
             free_at: (0..cores).map(|_| Reverse(SimTime::ZERO)).collect(),
             queue: VecDeque::new(),
+            queued: 0,
+            changed: SimTime::ZERO,
+            waited: 0,
             spare: Vec::new(),
         }
     }
@@ -58,6 +66,7 @@ impl Station {
         if self.queue.len() >= self.capacity {
             return false;
         }
+        self.settle(at);
         let mut bytes = self.spare.pop().unwrap_or_default();
         bytes.clear();
         bytes.extend_from_slice(datagram);
@@ -76,9 +85,28 @@ impl Station {
         Some(self.earliest().max(first.arrived))
     }
 
-    /// Takes the first datagram of the queue.
-    pub fn dequeue(&mut self) -> Option<Waiting> {
-        self.queue.pop_front()
+    /// Takes the first datagram of the queue at `at`.
+    pub fn dequeue(&mut self, at: SimTime) -> Option<Waiting> {
+        self.settle(at);
+        let first = self.queue.pop_front()?;
+        self.waited += u128::from(at.since(first.arrived).as_ns());
+        Some(first)
+    }
+
+    /// Counts the queue as it is up to `at`.
+    pub fn settle(&mut self, at: SimTime) {
+        self.queued += self.queue.len() as u128 * u128::from(at.since(self.changed).as_ns());
+        self.changed = self.changed.max(at);
+    }
+
+    /// The number waiting, integrated over time: datagram-nanoseconds up to the last change.
+    pub fn queued(&self) -> u128 {
+        self.queued
+    }
+
+    /// The waiting time of all that have been served, nanoseconds.
+    pub fn waited(&self) -> u128 {
+        self.waited
     }
 
     /// Gives a served datagram's buffer back.
@@ -92,6 +120,11 @@ impl Station {
             + self.costs.cipher * u64::from(work.ciphers)
             + self.costs.aead * u64::from(work.aeads)
             + self.costs.commit * u64::from(work.commits);
+        self.occupy(start, service)
+    }
+
+    /// Occupies the earliest core from `start` on for `service`, and returns that.
+    pub fn occupy(&mut self, start: SimTime, service: Span) -> Span {
         self.free_at.pop();
         self.free_at.push(Reverse(start + service));
         service
@@ -118,7 +151,7 @@ mod tests {
 
     #[test]
     fn service_adds_up_its_parts() {
-        let work = ServerWork { ciphers: 2, aeads: 1, commits: 1 };
+        let work = ServerWork { ciphers: 2, aeads: 1, commits: 1, probes: 0 };
         assert_eq!(station(1).serve(us(0), work), Span::from_us(118));
     }
 
@@ -141,9 +174,12 @@ mod tests {
         assert!(station.enqueue(us(2), ClientId(2), b"b"));
         assert!(!station.enqueue(us(3), ClientId(3), b"c"), "the queue is full");
         assert_eq!(station.next_start(), Some(us(10)));
-        let first = station.dequeue().unwrap();
+        let first = station.dequeue(us(10)).unwrap();
         assert_eq!((first.client, first.arrived), (ClientId(1), us(1)));
         station.serve(us(10), ServerWork::default());
         assert_eq!(station.next_start(), Some(us(20)));
+        assert_eq!(station.waited(), 9_000);
+        station.settle(us(25));
+        assert_eq!(station.queued(), (9 + 23) * 1_000, "from 1 to 10 us, and from 2 us on");
     }
 }

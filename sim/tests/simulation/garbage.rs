@@ -79,7 +79,7 @@ impl Driver {
                 self.world.arrive(arrival.client, Holder { arrived: at, card: arrival.card, visits_left });
             } else if back == Some(at) {
                 let Reverse(back) = self.returns.pop().unwrap();
-                self.world.arrive(back.client, back.holder);
+                self.world.come_back(back.client, back.holder);
             } else if server == Some(at) {
                 self.world.server_wake(at, &mut self.out);
             } else if let Some((_, client)) = desk.filter(|&(due, _)| due == at) {

@@ -8,4 +8,5 @@ mod common_random_numbers;
 mod determinism;
 mod faults;
 mod garbage;
+mod load;
 mod tick;

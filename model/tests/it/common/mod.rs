@@ -239,7 +239,8 @@ impl Bench {
             self.trace.push(self.now, Entry::Server(effect));
             let (datagram, sequence, copy) = match effect {
                 ServerEffect::Answer { datagram, sequence, copy } => (datagram, sequence, copy),
-                ServerEffect::Stale { datagram, sequence } => (datagram, sequence, 0),
+                ServerEffect::Stale { datagram, sequence }
+                | ServerEffect::ProbeAnswer { datagram, sequence } => (datagram, sequence, 0),
                 _ => continue,
             };
             let bytes = out.get(datagram).to_vec();

@@ -1,0 +1,239 @@
+//! Who comes when: every card's holder arrives at the card's own client, at times that depend on the card alone.
+//!
+//! Arrivals are made a chunk at a time, so that a fleet that comes every day of a month never holds more than about one
+//! arrival per card.
+
+use keystorm_model::draw::{Draws, Purpose, Seed};
+use keystorm_model::{CardId, ClientId, SimTime, Span};
+
+use crate::plan::{ArrivalsPlan, Plan};
+
+use super::sample::{exponential, normal};
+
+/// A card holder's arrival.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Arrival {
+    /// When.
+    pub at: SimTime,
+    /// Whose card.
+    pub card: CardId,
+    /// At which client.
+    pub client: ClientId,
+}
+
+/// The word of a card's draws that names its client.
+const HOME: u64 = 0;
+/// The first word of the times.
+const TIMES: u64 = 2;
+/// Words of one try at an office arrival; tries follow one another.
+const TRY_WORDS: u64 = 2;
+/// So many tries to fall inside the span, before the time is clamped.
+const TRIES: u64 = 24;
+/// Words of one repetition of a pattern; repetitions follow one another.
+const REPETITION_WORDS: u64 = 64;
+/// Words of the time between two visits; visits follow one another.
+const GAP_WORDS: u64 = 2;
+/// Chunks of a Poisson process are not longer than this.
+const LONGEST_CHUNK: Span = Span::from_secs(86_400);
+
+const _: () = assert!(TIMES + TRIES * TRY_WORDS <= REPETITION_WORDS, "a repetition keeps to its own words");
+
+/// All arrivals of a small fleet at once.
+pub fn arrivals(plan: &Plan) -> Vec<Arrival> {
+    Arrivals::new(plan).collect()
+}
+
+/// All arrivals inside the horizon, in order of time and card.
+pub struct Arrivals {
+    seed: Seed,
+    clients: u32,
+    horizon: SimTime,
+    source: Source,
+    chunk: Vec<Arrival>,
+    next: usize,
+}
+
+enum Source {
+    /// Every card once per repetition.
+    Pattern(Pattern),
+    /// Every card again and again.
+    Calls { every: Span, chunk: Span, until: SimTime, callers: Vec<Caller> },
+}
+
+struct Pattern {
+    times: ArrivalsPlan,
+    cards: u32,
+    /// Length of a repetition; `None`: there is only one.
+    repeat: Option<Span>,
+    /// All arrivals of a repetition lie in so much time from its start.
+    extent: Span,
+    repetition: u64,
+    /// Each card's client, if the pattern is repeated.
+    homes: Vec<ClientId>,
+}
+
+/// One card of a Poisson process.
+#[derive(Clone, Copy)]
+struct Caller {
+    next: SimTime,
+    home: ClientId,
+    visits: u32,
+}
+
+const _: () = assert!(size_of::<Arrival>() == 16 && size_of::<Caller>() == 16, "one of each per card");
+
+impl Arrivals {
+    /// The arrivals of `plan`, from the first on.
+    pub fn new(plan: &Plan) -> Self {
+        let (seed, cards, clients) = (Seed(plan.seed), plan.fleet.cards, plan.fleet.clients);
+        let source = match plan.load.arrivals {
+            ArrivalsPlan::Poisson { every } => {
+                let callers =
+                    (0..cards).map(|card| Caller::new(seed, CardId(card), clients, every)).collect();
+                // A card comes about once in a chunk, or less often.
+                let chunk = every.min(LONGEST_CHUNK);
+                Source::Calls { every, chunk, until: SimTime::ZERO, callers }
+            }
+            times => {
+                let repeat = plan.load.repeat.filter(|&repeat| repeat < plan.horizon);
+                let extent = repeat.unwrap_or(plan.horizon);
+                Source::Pattern(Pattern { times, cards, repeat, extent, repetition: 0, homes: Vec::new() })
+            }
+        };
+        let horizon = SimTime::ZERO + plan.horizon;
+        Arrivals { seed, clients, horizon, source, chunk: Vec::new(), next: 0 }
+    }
+
+    /// Makes the next chunk, which may be empty; `false`: that was the last.
+    fn refill(&mut self) -> bool {
+        self.chunk.clear();
+        self.next = 0;
+        let more = match &mut self.source {
+            Source::Pattern(pattern) => {
+                pattern.append_repetition(self.seed, self.clients, self.horizon, &mut self.chunk)
+            }
+            Source::Calls { every, chunk, until, callers } => {
+                let more = *until < self.horizon;
+                *until = (*until + *chunk).min(self.horizon);
+                let mut draws = Draws::closed();
+                for (card, caller) in
+                    (0..).map(CardId).zip(callers).filter(|(_, caller)| caller.next < *until)
+                {
+                    caller.append_calls(self.seed, card, *every, *until, &mut draws, &mut self.chunk);
+                }
+                more
+            }
+        };
+        self.chunk.sort_unstable();
+        more
+    }
+}
+
+impl Iterator for Arrivals {
+    type Item = Arrival;
+
+    fn next(&mut self) -> Option<Arrival> {
+        while self.next == self.chunk.len() {
+            if !self.refill() {
+                return None;
+            }
+        }
+        self.next += 1;
+        Some(self.chunk[self.next - 1])
+    }
+}
+
+impl Pattern {
+    fn append_repetition(
+        &mut self,
+        seed: Seed,
+        clients: u32,
+        horizon: SimTime,
+        out: &mut Vec<Arrival>,
+    ) -> bool {
+        let start = SimTime::ZERO + self.repeat.map_or(Span::ZERO, |repeat| repeat * self.repetition);
+        if start >= horizon || (self.repetition > 0 && self.repeat.is_none()) {
+            return false;
+        }
+        let first = self.repetition * REPETITION_WORDS;
+        let mut draws = Draws::closed();
+        for card in 0..self.cards {
+            draws.reopen_at(seed, Purpose::Arrival, card.into(), first);
+            let client = match self.homes.get(card as usize) {
+                Some(&home) => home,
+                None => home(&mut draws, clients),
+            };
+            if self.repeat.is_some() && self.repetition == 0 {
+                self.homes.push(client);
+            }
+            let at = start + self.time(&mut draws, first + TIMES);
+            if at < horizon {
+                out.push(Arrival { at, card: CardId(card), client });
+            }
+        }
+        self.repetition += 1;
+        true
+    }
+
+    /// When the holder comes, from the start of the repetition whose times begin at `word`.
+    fn time(&self, draws: &mut Draws, word: u64) -> Span {
+        match self.times {
+            ArrivalsPlan::Uniform { from, window } => {
+                let offset = (u128::from(draws.double(word)) * u128::from(window.as_ns())) >> 64;
+                from + Span::from_ns(offset as u64)
+            }
+            ArrivalsPlan::Office { peak, sigma } => {
+                let last = self.extent.as_ns() - 1;
+                let mut at = 0.0;
+                for round in 0..TRIES {
+                    at = normal(peak, sigma, draws, word + round * TRY_WORDS);
+                    if at >= 0.0 && at <= last as f64 {
+                        break;
+                    }
+                }
+                Span::from_ns((at.max(0.0) as u64).min(last))
+            }
+            ArrivalsPlan::Poisson { .. } => unreachable!("it has no pattern that could be repeated"),
+        }
+    }
+}
+
+impl Caller {
+    fn new(seed: Seed, card: CardId, clients: u32, every: Span) -> Self {
+        let mut draws = seed.open(Purpose::Arrival, card.0.into());
+        let next = SimTime::ZERO + exponential(every, &mut draws, TIMES);
+        Caller { next, home: home(&mut draws, clients), visits: 0 }
+    }
+
+    /// The first word of the time before the next visit.
+    fn gap_word(&self) -> u64 {
+        TIMES + u64::from(self.visits) * GAP_WORDS
+    }
+
+    /// Appends the visits before `until`.
+    fn append_calls(
+        &mut self,
+        seed: Seed,
+        card: CardId,
+        every: Span,
+        until: SimTime,
+        draws: &mut Draws,
+        out: &mut Vec<Arrival>,
+    ) {
+        draws.reopen_at(seed, Purpose::Arrival, card.0.into(), self.gap_word() + GAP_WORDS);
+        while self.next < until {
+            out.push(Arrival { at: self.next, card, client: self.home });
+            self.visits += 1;
+            let word = self.gap_word();
+            self.next = self.next + exponential(every, draws, word);
+        }
+    }
+}
+
+/// The client that a card is always brought to.
+fn home(draws: &mut Draws, clients: u32) -> ClientId {
+    ClientId(draws.below(HOME, clients))
+}
+
+#[cfg(test)]
+mod tests;
