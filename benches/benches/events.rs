@@ -5,13 +5,14 @@
 //! no checks. *fixed loop* is the same with 24 events and the ten block operations of one renewal per session, and
 //! no session data. The run is everything that `keystorm run` does, from reading the scenario to writing the reports.
 //!
-//! Ratios are taken between the fastest of several passes of each, which alternate in one process.
+//! Ratios are taken between the fastest of several passes of each, which alternate in one process. Time is this thread's
+//! time on the CPU.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::hint::black_box;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aes::Aes128Enc;
 use aes::cipher::BlockCipherEncrypt;
@@ -23,6 +24,7 @@ use hdrhistogram::Histogram;
 use keystorm::engine::queue::{Event, Kind, Queue};
 use keystorm::run::{Finished, simulate};
 use keystorm::world::CryptoTally;
+use keystorm_benches::measure::timed;
 use keystorm_model::{ClientId, SimTime};
 use keystorm_reports::results::Manifest;
 use keystorm_reports::{RunDir, write_run};
@@ -144,29 +146,23 @@ fn floor(load: Load) -> u64 {
     sum.wrapping_add(latency.value_at_quantile(0.5))
 }
 
-#[expect(clippy::disallowed_methods, reason = "a bench measures wall time")]
-fn time<T>(work: impl FnOnce() -> T) -> (Duration, T) {
-    let start = Instant::now();
-    let done = black_box(work());
-    (start.elapsed(), done)
-}
-
 fn ratios(cards: u32) {
     let dir = tempfile::tempdir().expect("a temporary directory can be made");
     let [mut engine, mut bare, mut fixed] = [Duration::MAX; 3];
     let mut digest = None;
     let mut load = None;
     for _ in 0..PASSES {
-        let (took, finished) = time(|| run_and_report(cards, dir.path()));
+        let (finished, took) = timed(|| run_and_report(cards, dir.path()));
         assert_eq!(*digest.get_or_insert(finished.results.trace_digest), finished.results.trace_digest);
         engine = engine.min(took);
         let (events, crypto) = (finished.events, finished.world.crypto());
         let sessions = finished.results.counts.sessions_started;
         drop(finished);
         load = Some(Load { sessions, events, crypto });
-        bare = bare.min(time(|| floor(Load { sessions, events, crypto })).0);
+        bare = bare.min(timed(|| black_box(floor(Load { sessions, events, crypto }))).1);
         let crypto = CryptoTally { ciphers: 10 * sessions, aeads: 0, channels: 0 };
-        fixed = fixed.min(time(|| floor(Load { sessions, events: 24 * sessions, crypto })).0);
+        let load = Load { sessions, events: 24 * sessions, crypto };
+        fixed = fixed.min(timed(|| black_box(floor(load))).1);
     }
     let load = load.expect("there was a pass");
     let per_session = |took: Duration| took.as_nanos() as f64 / load.sessions as f64;
@@ -194,7 +190,7 @@ fn growth() {
         let passes = if cards < 100_000 { 5 * PASSES } else { 2 };
         let fastest = (0..passes)
             .map(|_| {
-                let (took, finished) = time(|| run(cards));
+                let (finished, took) = timed(|| run(cards));
                 took.as_nanos() as f64 / finished.results.counts.sessions_started as f64
             })
             .fold(f64::INFINITY, f64::min);
