@@ -198,11 +198,6 @@ impl Client {
         }
     }
 
-    /// Forgets the connection without a word, as when the machine stops.
-    pub fn abort(&mut self) {
-        self.phase = Phase::Idle;
-    }
-
     fn at(&self) -> Step {
         match self.phase {
             Phase::Waiting { step, .. } | Phase::AtCard(step) => step,

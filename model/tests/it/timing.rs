@@ -64,7 +64,7 @@ fn waking_early_or_often_is_harmless() {
     client.step(&rules, due, ClientInput::Wake, &mut out);
     assert_eq!(out.effects.len(), 1);
     assert_eq!(client.deadline(), Some(due + RETRY.first * 2));
-    client.abort();
+    client.step(&rules, due, ClientInput::CardGone, &mut out);
     assert_eq!((client.deadline(), client.connection()), (None, None));
 }
 

@@ -99,12 +99,12 @@ impl World {
     /// The card has been reset: the client connects.
     fn connect(&mut self, at: SimTime, client: ClientId, out: &mut Out) {
         let desk = &mut self.desks[client.index()];
-        let visit = desk.visit.as_ref().expect("a card that was reset is in the reader");
+        let visit = desk.visit.as_mut().expect("a card that was reset is in the reader");
         let mut effects = std::mem::take(&mut self.client_out);
-        let (client_machine, card, connection) = (&mut desk.client, visit.holder.card, visit.connection);
+        let (machine, card, connection) = (&mut visit.client, visit.holder.card, visit.connection);
         match self.plan.load.session {
-            SessionPlan::Cards => client_machine.connect(&self.rules, at, card, connection, &mut effects),
-            SessionPlan::Probe(_) => client_machine.probe(&self.rules, at, card, connection, &mut effects),
+            SessionPlan::Cards => machine.connect(&self.rules, at, card, connection, &mut effects),
+            SessionPlan::Probe(_) => machine.probe(&self.rules, at, card, connection, &mut effects),
         }
         self.tally.connections += 1;
         self.apply(at, client, effects, out);
@@ -112,7 +112,9 @@ impl World {
 
     fn step(&mut self, at: SimTime, client: ClientId, input: ClientInput<'_>, out: &mut Out) {
         let mut effects = std::mem::take(&mut self.client_out);
-        self.desks[client.index()].client.step(&self.rules, at, input, &mut effects);
+        let visit = self.desks[client.index()].visit.as_mut();
+        let machine = visit.map_or(&mut self.idle_client, |visit| &mut visit.client);
+        machine.step(&self.rules, at, input, &mut effects);
         self.apply(at, client, effects, out);
     }
 

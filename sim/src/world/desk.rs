@@ -27,10 +27,10 @@ pub struct Holder {
     pub visits_left: u8,
 }
 
-/// A client machine, its reader, and the queue before it.
+/// A client's reader, the visit that it serves, and the queue before it. There may be many desks of which few are busy, so
+/// that all that only a visit needs lies in the visit.
 pub(super) struct Desk {
     pub(super) site: SiteId,
-    pub(super) client: Client,
     pub(super) visit: Option<Box<Visit>>,
     pub(super) reader: Reader,
     pub(super) queue: VecDeque<Holder>,
@@ -43,10 +43,12 @@ pub(super) struct Desk {
     pub(super) stales: u8,
 }
 
-/// A card in the reader, and its connection.
+/// A card in the reader, the client machine at work, and their connection.
 pub(super) struct Visit {
     pub(super) holder: Holder,
     pub(super) inserted: SimTime,
+    /// The machine that serves the holder.
+    pub(super) client: Client,
     pub(super) card: Card,
     pub(super) witness: Witness,
     pub(super) connection: ConnectionId,
@@ -72,6 +74,7 @@ impl Visit {
         Visit {
             holder: Holder { arrived: SimTime::ZERO, card: CardId(0), visits_left: 0 },
             inserted: SimTime::ZERO,
+            client: Client::default(),
             card: Card::powered_up(),
             witness: Witness::default(),
             connection: ConnectionId(0),
@@ -147,7 +150,6 @@ impl Desk {
     pub(super) fn new(site: SiteId) -> Self {
         Desk {
             site,
-            client: Client::default(),
             visit: None,
             reader: Reader::Idle,
             queue: VecDeque::new(),
@@ -160,14 +162,18 @@ impl Desk {
 
     /// When something happens at this desk by itself.
     pub(super) fn due(&self) -> Option<SimTime> {
+        let deadline = self.visit.as_ref().and_then(|visit| visit.client.deadline());
         match self.reader {
             Reader::Resetting { until } | Reader::Executing { until, .. } => {
-                Some(self.client.deadline().map_or(until, |deadline| deadline.min(until)))
+                Some(deadline.map_or(until, |deadline| deadline.min(until)))
             }
-            Reader::Idle => self.client.deadline(),
+            Reader::Idle => deadline,
         }
     }
 }
+
+const _: () =
+    assert!(size_of::<Desk>() <= 128, "two cache lines: there are tens of thousands, visited in no order");
 
 /// How long a card takes for a command: interface, operating system, ciphers, random numbers and memory.
 pub(super) fn command_time(card: &CardPlan, work: CardWork, command: usize, answer: usize) -> Span {

@@ -61,11 +61,10 @@ impl World {
     fn cut_off(&mut self) {
         let mut alive = BTreeSet::new();
         for desk in &mut self.desks {
-            let here = desk.queue.len() as u64 + u64::from(desk.visit.is_some());
+            let visit = desk.visit.take();
+            let here = desk.queue.len() as u64 + u64::from(visit.is_some());
             self.recorder.counts.sessions_in_flight += here;
-            alive.extend(desk.client.connection());
-            desk.client.abort();
-            desk.visit = None;
+            alive.extend(visit.and_then(|visit| visit.client.connection()));
         }
         let last = SimTime::ZERO + (self.plan.horizon - Span::from_ns(1));
         for open in self.server.open_updates() {

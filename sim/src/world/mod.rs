@@ -27,7 +27,7 @@ pub mod station;
 pub use desk::Holder;
 
 use keystorm_model::card::{CardRules, CardType};
-use keystorm_model::client::{ClientEffect, ClientRules, Retry};
+use keystorm_model::client::{Client, ClientEffect, ClientRules, Retry};
 use keystorm_model::draw::{Purpose, Seed};
 use keystorm_model::outbox::Outbox;
 use keystorm_model::secure::Direction;
@@ -165,6 +165,8 @@ pub struct World {
     /// Visits that are over, to be used again.
     #[expect(clippy::vec_box, reason = "a desk holds its visit in a box, and takes one of these as it is")]
     spare_visits: Vec<Box<Visit>>,
+    /// Receives what comes to a desk where nobody is.
+    idle_client: Client,
     /// The answer that a client is being given.
     answer: Vec<u8>,
     /// A card's keys before a command that stores one.
@@ -228,6 +230,7 @@ impl World {
             client_out: Outbox::default(),
             server_out: Outbox::default(),
             spare_visits: Vec::new(),
+            idle_client: Client::default(),
             answer: Vec::new(),
             keys_before: Vec::new(),
             cards,
