@@ -8,7 +8,20 @@ use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process;
 
-use crate::manifest::{RUN_KIND, kind_of};
+use crate::manifest::{MANIFEST_FILE, RUN_KIND, kind_of};
+
+/// Everything that a run directory holds.
+const FILES_OF_A_RUN: [&str; 9] = [
+    MANIFEST_FILE,
+    "cards.csv",
+    "failures.csv",
+    "faults.csv",
+    "latency",
+    "latency.hlog",
+    "phases.csv",
+    "summary.csv",
+    "timeline.csv",
+];
 
 /// A buffered file of a run directory.
 pub type RunFile = BufWriter<File>;
@@ -210,7 +223,7 @@ fn check_replaceable(place: &Path) -> Result<(), DirError> {
         Err(error) => return Err(DirError::io("read", place)(error)),
     };
     match kind_of(place) {
-        Some(kind) if kind == RUN_KIND => Ok(()),
+        Some(kind) if kind == RUN_KIND => check_only_ours(place, entries),
         Some(kind) => {
             let what = format!("a keystorm directory of the kind {kind:?}, which a run does not replace");
             Err(DirError::in_the_way(place, what))
@@ -218,6 +231,18 @@ fn check_replaceable(place: &Path) -> Result<(), DirError> {
         None if entries.next().is_none() => Ok(()),
         None => Err(DirError::in_the_way(place, "a directory that is not a run of keystorm")),
     }
+}
+
+/// Refuses a run directory in which somebody keeps files of their own: they would go with it.
+fn check_only_ours(place: &Path, entries: fs::ReadDir) -> Result<(), DirError> {
+    for entry in entries {
+        let name = entry.map_err(DirError::io("read", place))?.file_name();
+        if !FILES_OF_A_RUN.iter().any(|&file| name == file) {
+            let what = format!("a run that also holds {}, which keystorm did not write", name.display());
+            return Err(DirError::in_the_way(place, what));
+        }
+    }
+    Ok(())
 }
 
 /// Names beside `place` that say what they are and whose: `.<name>.<what>-<pid>`, then with a number, since a

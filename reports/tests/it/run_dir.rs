@@ -97,10 +97,20 @@ fn a_run_replaces_an_older_run_and_an_empty_directory() {
     let place = scratch.path().join("run");
     fs::create_dir(&place).unwrap();
     write(&place).unwrap();
-    fs::write(place.join("stale.csv"), "old").unwrap();
+    fs::write(place.join("cards.csv"), "old").unwrap();
     write(&place).unwrap();
-    assert!(!place.join("stale.csv").exists());
+    assert_ne!(fs::read_to_string(place.join("cards.csv")).unwrap(), "old");
     assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 1, "nothing is left aside");
+}
+
+#[test]
+fn a_run_in_which_somebody_keeps_a_file_is_not_replaced() {
+    let scratch = scratch();
+    let place = scratch.path().join("run");
+    write(&place).unwrap();
+    fs::write(place.join("notes.txt"), "mine").unwrap();
+    refused(&place, "also holds notes.txt");
+    assert_eq!(fs::read_to_string(place.join("notes.txt")).unwrap(), "mine");
 }
 
 #[test]
