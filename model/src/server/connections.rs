@@ -102,6 +102,8 @@ struct OfCard {
     newest: Link,
     /// How many connections of the card have been numbered.
     numbered: u32,
+    /// The connection that was opened last, be it alive or over; of no meaning before the first.
+    last: ConnectionId,
 }
 
 /// A time, and the place and serial of a connection.
@@ -128,7 +130,7 @@ impl Connections {
         Connections {
             slab: Vec::new(),
             free: Vec::new(),
-            cards: vec![OfCard { newest: Link::NONE, numbered: 0 }; cards],
+            cards: vec![OfCard { newest: Link::NONE, numbered: 0, last: ConnectionId(0) }; cards],
             fresh: VecDeque::new(),
             renewed: BinaryHeap::new(),
             opened: 0,
@@ -151,7 +153,8 @@ impl Connections {
             u32::try_from(self.slab.len() - 1).expect("fewer than 2^32 connections at once")
         });
         self.opened += 1;
-        let newest = &mut self.cards[opening.card.index()].newest;
+        let OfCard { newest, last, .. } = &mut self.cards[opening.card.index()];
+        *last = opening.id;
         let connection = &mut self.slab[place as usize];
         connection.id = opening.id;
         connection.no = opening.no;
@@ -172,6 +175,12 @@ impl Connections {
         *newest = Link(place);
         self.fresh.push_back((now, place, self.opened));
         place as usize
+    }
+
+    /// Whether `id` is the connection of the card that was opened last.
+    pub(super) fn was_last(&self, card: CardId, id: ConnectionId) -> bool {
+        let card = self.cards[card.index()];
+        card.numbered > 0 && card.last == id
     }
 
     /// The place of a live connection.

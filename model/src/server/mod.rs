@@ -96,6 +96,8 @@ pub enum ServerEffect {
         connection: ConnectionNo,
         /// The depth that was renewed.
         depth: Depth,
+        /// The period that it was for.
+        period: Period,
     },
     /// A connection ended between the first sending of Rk and the commit.
     Interrupted {
@@ -105,6 +107,8 @@ pub enum ServerEffect {
         connection: ConnectionNo,
         /// The depth that was to be renewed.
         depth: Depth,
+        /// The period that it was for.
+        period: Period,
     },
     /// Ro was sent for the first time in this connection.
     SessionOpened {
@@ -124,8 +128,8 @@ pub struct OpenUpdate {
     pub card: CardId,
     /// The connection, as its client numbered it.
     pub connection: ConnectionId,
-    /// The depth that is renewed.
-    pub depth: Depth,
+    /// What is renewed.
+    pub due: Due,
 }
 
 /// How often a step used each part of the server that takes time.
@@ -187,7 +191,7 @@ impl<D: Directory> Server<D> {
         self.connections.iter().filter(|connection| connection.phase == Phase::Offered).filter_map(
             |connection| {
                 let Connection { card, id, assignment, .. } = *connection;
-                assignment.renew.map(|due| OpenUpdate { card, connection: id, depth: due.depth })
+                assignment.renew.map(|due| OpenUpdate { card, connection: id, due })
             },
         )
     }
@@ -216,6 +220,10 @@ impl<D: Directory> Server<D> {
     ) {
         let place = self.connections.find(header.card, header.connection);
         match (message, place) {
+            // A late copy of the Hello of a connection that is over must not open it again.
+            (Message::Hello, None) if self.connections.was_last(header.card, header.connection) => {
+                answer_stale(header, out);
+            }
             (Message::Hello, None) if header.sequence == 0 => self.open(now, header, out),
             (Message::Hello, None) => out.effects.push(ServerEffect::Rejected(Reject::OutOfOrder)),
             (Message::Bye, Some(place)) => {
@@ -405,7 +413,12 @@ impl<D: Directory> Server<D> {
         }
         self.directory.commit(card, &slots, &offered, due.depth, due.period);
         self.work.commits += 1;
-        out.effects.push(ServerEffect::Committed { card, connection: no, depth: due.depth });
+        out.effects.push(ServerEffect::Committed {
+            card,
+            connection: no,
+            depth: due.depth,
+            period: due.period,
+        });
         self.connections.at(place).offered = offered;
         let opened = self.connections.at(place).opened;
         let more_is_due = self.next_assignment(card, opened).renew.is_some();
@@ -493,6 +506,11 @@ fn answer_stale(header: Header, out: &mut Outbox<ServerEffect>) {
 fn note_interruption(connection: &Connection, out: &mut Outbox<ServerEffect>) {
     if let (Phase::Offered, Some(due)) = (connection.phase, connection.assignment.renew) {
         let Connection { card, no, .. } = *connection;
-        out.effects.push(ServerEffect::Interrupted { card, connection: no, depth: due.depth });
+        out.effects.push(ServerEffect::Interrupted {
+            card,
+            connection: no,
+            depth: due.depth,
+            period: due.period,
+        });
     }
 }

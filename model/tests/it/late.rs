@@ -258,3 +258,19 @@ fn an_older_connection_that_proves_itself_too_late_is_stale() {
     acted_once(&bench, "the older one never got anywhere");
     assert!(bench.now < SimTime::ZERO + Span::from_secs(2) + DELAY);
 }
+
+#[test]
+fn a_late_copy_of_a_hello_does_not_open_a_connection_again_that_is_over() {
+    let mut bench = seeded(3).bench();
+    let mut say = |sequence, message: Message<'_>| {
+        let mut datagram = Vec::new();
+        let header = Header { card: CardId(0), connection: ConnectionId(7), sequence };
+        message::encode(header, message, &mut datagram);
+        let mut out = Outbox::default();
+        bench.server.step(SimTime::ZERO, &datagram, &mut out);
+        out.effects.last().map(|effect| matches!(effect, ServerEffect::Stale { .. }))
+    };
+    assert_eq!(say(0, Message::Hello), Some(false), "it opens");
+    assert_eq!(say(1, Message::Bye), None);
+    assert_eq!(say(0, Message::Hello), Some(true), "it is over");
+}

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use keystorm_model::rings::RingShape;
+use keystorm_model::server::{Due, Period};
 use keystorm_model::{CardId, ConnectionNo, Depth, SimTime};
 use keystorm_reports::results::PairState;
 use xxhash_rust::xxh3::xxh3_64;
@@ -39,7 +40,7 @@ pub struct Ledger {
     newest: Vec<u32>,
     offers: Vec<Offer>,
     free: Vec<u32>,
-    interrupted: BTreeSet<(CardId, Depth)>,
+    interrupted: BTreeSet<(CardId, Depth, Period)>,
     ever_interrupted: BTreeSet<CardId>,
     /// Session randoms of the cards that are watched for repeats.
     session_randoms: BTreeSet<(CardId, u64)>,
@@ -196,13 +197,13 @@ impl Ledger {
     }
 
     /// The server has committed the update of `connection`; `card_keys` is what the card holds at this moment.
-    /// Returns when the update started, and whether the depth had been interrupted before.
+    /// Returns when the update started, and whether an earlier one for the same period had been interrupted.
     pub fn committed(
         &mut self,
         at: SimTime,
         card: CardId,
         connection: ConnectionNo,
-        depth: Depth,
+        due: Due,
         card_keys: &[u8],
     ) -> Option<(SimTime, bool)> {
         let Some((place, _)) = self.open(card).find(|(_, offer)| offer.connection == connection) else {
@@ -224,15 +225,16 @@ impl Ledger {
             *self.server_version(card, slot) = attempt;
         }
         self.offers[place as usize].values = values;
-        self.close(card, |closed, offer| closed == place || offer.depth == depth);
+        self.close(card, |closed, offer| closed == place || offer.depth == due.depth);
         // Most runs interrupt few updates: an empty set answers at once.
-        let recovered = !self.interrupted.is_empty() && self.interrupted.remove(&(card, depth));
+        let recovered =
+            !self.interrupted.is_empty() && self.interrupted.remove(&(card, due.depth, due.period));
         Some((started, recovered))
     }
 
     /// The connection of an update ended before the commit.
-    pub fn interrupted(&mut self, card: CardId, depth: Depth) {
-        self.interrupted.insert((card, depth));
+    pub fn interrupted(&mut self, card: CardId, due: Due) {
+        self.interrupted.insert((card, due.depth, due.period));
         self.ever_interrupted.insert(card);
     }
 
@@ -315,6 +317,7 @@ mod tests {
     const CARD: CardId = CardId(0);
     const AT: SimTime = SimTime::ZERO;
     const ONE: ConnectionNo = ConnectionNo(1);
+    const DUE: Due = Due { depth: Depth(0), period: Period(1) };
 
     /// Keys of two bytes, three internal and four external: slot 2 is Kai[3], slot 6 is Kae[4].
     struct Two {
@@ -343,7 +346,7 @@ mod tests {
         fn commit(&mut self, value: u8) {
             self.server[4..6].fill(value);
             self.server[12..14].fill(value);
-            self.ledger.committed(AT, CARD, ONE, Depth(0), &self.card);
+            self.ledger.committed(AT, CARD, ONE, DUE, &self.card);
         }
 
         fn state(&self) -> PairState {
@@ -413,12 +416,25 @@ mod tests {
     fn a_commit_after_an_interruption_is_a_recovery() {
         let mut two = two();
         two.offer(9, 5);
-        two.ledger.interrupted(CARD, Depth(0));
+        two.ledger.interrupted(CARD, DUE);
         two.offer(1, 7);
         two.store(2, 7);
         two.store(6, 7);
-        let committed = two.ledger.committed(AT, CARD, ONE, Depth(0), &two.card.clone());
+        let committed = two.ledger.committed(AT, CARD, ONE, DUE, &two.card.clone());
         assert_eq!(committed, Some((AT, true)));
         assert!(two.ledger.was_interrupted(CARD));
+    }
+
+    #[test]
+    fn a_commit_in_a_later_period_recovers_nothing() {
+        let mut two = two();
+        two.offer(9, 5);
+        two.ledger.interrupted(CARD, DUE);
+        two.offer(1, 7);
+        two.store(2, 7);
+        two.store(6, 7);
+        let later = Due { period: Period(2), ..DUE };
+        let committed = two.ledger.committed(AT, CARD, ONE, later, &two.card.clone());
+        assert_eq!(committed, Some((AT, false)));
     }
 }

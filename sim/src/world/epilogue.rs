@@ -73,7 +73,7 @@ impl World {
             } else {
                 self.recorder.counts.updates_interrupted += 1;
                 self.recorder.bucket(last).updates_interrupted += 1;
-                self.ledger.interrupted(open.card, open.depth);
+                self.ledger.interrupted(open.card, open.due);
             }
         }
     }

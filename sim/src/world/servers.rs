@@ -3,7 +3,7 @@
 use keystorm_model::draw::{Purpose, Seed};
 use keystorm_model::rings::KeyRef;
 use keystorm_model::secure::Direction;
-use keystorm_model::server::ServerEffect;
+use keystorm_model::server::{Due, ServerEffect};
 use keystorm_model::{CardId, ClientId, ConnectionId, SimTime};
 use keystorm_reports::results::Phase;
 
@@ -135,9 +135,10 @@ impl World {
                 counts.updates_started += u64::from(load);
                 self.ledger.update_started(at, card, connection, depth);
             }
-            ServerEffect::Committed { card, connection, depth } => {
+            ServerEffect::Committed { card, connection, depth, period } => {
+                let due = Due { depth, period };
                 let keys = self.cards.keys(card);
-                let committed = self.ledger.committed(at, card, connection, depth, keys);
+                let committed = self.ledger.committed(at, card, connection, due, keys);
                 let Some((started, recovered)) = committed else { return };
                 self.recorder.counts.updates_recovered += u64::from(recovered);
                 if load {
@@ -147,11 +148,11 @@ impl World {
                     self.recorder.latency(at, Phase::Update, origin);
                 }
             }
-            ServerEffect::Interrupted { card, depth, .. } => {
+            ServerEffect::Interrupted { card, depth, period, .. } => {
                 if load {
                     self.recorder.counts.updates_interrupted += 1;
                     self.recorder.bucket(at).updates_interrupted += 1;
-                    self.ledger.interrupted(card, depth);
+                    self.ledger.interrupted(card, Due { depth, period });
                 }
             }
             ServerEffect::Answer { .. }

@@ -68,7 +68,7 @@ impl Judge {
                 let slot = SHAPE.slot(key).unwrap();
                 self.versions.get_mut(&(card, slot)).unwrap().push(out.get(value).to_vec());
             }
-            ServerEffect::Committed { card, connection, depth } => {
+            ServerEffect::Committed { card, connection, depth, .. } => {
                 assert_eq!(
                     self.open.remove(&(card, connection)),
                     Some(depth),
@@ -76,7 +76,7 @@ impl Judge {
                 );
                 self.commits += 1;
             }
-            ServerEffect::Interrupted { card, connection, depth } => {
+            ServerEffect::Interrupted { card, connection, depth, .. } => {
                 assert_eq!(
                     self.open.remove(&(card, connection)),
                     Some(depth),
