@@ -73,7 +73,7 @@ pub(super) struct Common {
     /// The scenario file
     pub(super) scenario: PathBuf,
     /// Seed of every draw; overrides the scenario's
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(super) seed: Option<u64>,
     /// Engine that moves time and bytes; overrides the scenario's
     #[arg(long, value_parser = engine)]

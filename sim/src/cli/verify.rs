@@ -6,6 +6,7 @@ use std::process::Command;
 use keystorm_model::Span;
 use keystorm_reports::summary_json;
 
+use crate::check::Violation;
 use crate::plan::Plan;
 use crate::replicate::replicate;
 use crate::run::{Finished, simulate};
@@ -74,7 +75,7 @@ pub(super) fn verify(arguments: &Verify) -> Result<(), Failure> {
     let common = &arguments.common;
     let plan = scenario::load(&common.scenario, &common.overrides())?;
     catch_interrupts()?;
-    let [first, second] = traces(&plan, common)?;
+    let ([first, second], violation) = traces(&plan, common)?;
     let third = trace_elsewhere(common)?;
     for (other, where_) in [(&second, "in the same process"), (&third, "in another process")] {
         if let Some(difference) = first.parts_from(other) {
@@ -83,6 +84,11 @@ pub(super) fn verify(arguments: &Verify) -> Result<(), Failure> {
                 first.digest, other.digest
             )));
         }
+    }
+    if let Some(violation) = violation {
+        return Err(Failure::Violated(format!(
+            "INVARIANT VIOLATED in runs that are otherwise equal: {violation}\n`keystorm run` shows all of them."
+        )));
     }
     print(&format!(
         "Equal: three runs of {} with seed {} on engine {}\n  {:032x}  first run\n  {:032x}  again in the same \
@@ -103,15 +109,17 @@ pub(super) fn trace(common: &Common) -> Result<(), Failure> {
     print(&trace_of(plan, true)?.to_text())
 }
 
-/// Runs `plan` twice in this process, side by side if there is more than one job.
-fn traces(plan: &Plan, common: &Common) -> Result<[Trace; 2], Failure> {
+/// Runs `plan` twice in this process, side by side if there is more than one job. Tells the first rule that did not hold.
+fn traces(plan: &Plan, common: &Common) -> Result<([Trace; 2], Option<Violation>), Failure> {
     let bar = Bar::new(plan.horizon, common.quiet);
     let side_by_side = common.jobs > 1;
     let watch = |run, progress| if run == 0 || !side_by_side { bar.show(progress) } else { !interrupted() };
-    let keep = |finished: Finished| Trace::of(&finished);
+    let keep = |finished: Finished| (Trace::of(&finished), finished.violations.into_iter().next());
     let runs = replicate(plan, &[plan.seed; 2], common.jobs.into(), watch, keep);
-    let traces = runs.into_iter().collect::<Result<Vec<_>, _>>()?;
-    Ok(traces.try_into().expect("two runs were asked for"))
+    let runs = runs.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let (traces, violations): (Vec<_>, Vec<_>) = runs.into_iter().unzip();
+    let violation = violations.into_iter().flatten().next();
+    Ok((traces.try_into().expect("two runs were asked for"), violation))
 }
 
 fn trace_of(plan: Plan, quiet: bool) -> Result<Trace, Failure> {

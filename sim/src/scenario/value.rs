@@ -308,7 +308,7 @@ fn ratio_parts(text: &str) -> Option<(i128, i128)> {
 fn decimal_chance(text: &str) -> Refusal {
     let why = format!("is the decimal fraction {text}");
     match decimal(text) {
-        Some((digits, decimals)) if digits >= 0 && decimals <= 9 => {
+        Some((digits, decimals)) if decimals <= 9 && (0..=10_i128.pow(decimals)).contains(&digits) => {
             Refusal::new(why, format!("write the exact ratio \"{digits}/{}\"", 10_u64.pow(decimals)))
         }
         _ => Refusal::new(why, CHANCE_HELP),
