@@ -139,11 +139,7 @@ impl Client {
         connection: ConnectionId,
         out: &mut Outbox<ClientEffect>,
     ) {
-        self.card = card;
-        self.connection = connection;
-        self.sequence = 0;
-        self.channel = None;
-        self.exchange = 0;
+        self.begin(card, connection);
         self.request(rules, now, Step::Hello, Message::Hello, None, out);
     }
 
@@ -156,10 +152,17 @@ impl Client {
         connection: ConnectionId,
         out: &mut Outbox<ClientEffect>,
     ) {
+        self.begin(card, connection);
+        self.request(rules, now, Step::Probe, Message::Probe, None, out);
+    }
+
+    /// Forgets the connection before.
+    fn begin(&mut self, card: CardId, connection: ConnectionId) {
         self.card = card;
         self.connection = connection;
         self.sequence = 0;
-        self.request(rules, now, Step::Probe, Message::Probe, None, out);
+        self.channel = None;
+        self.exchange = 0;
     }
 
     /// Applies one input at `now`. Effects are appended to `out` in order; drain it before the next step.

@@ -83,6 +83,8 @@ pub enum ServerEffect {
     },
     /// What the server expects a key of the update that has just started to become.
     Offered {
+        /// The card.
+        card: CardId,
         /// The key.
         key: KeyRef,
         /// Its new value on the server.
@@ -380,7 +382,7 @@ impl<D: Directory> Server<D> {
             suite.derive(self.key(card, Ring::Internal, upper), random, &mut offered);
             self.work.ciphers += 1;
             let value = out.put(|bytes| bytes.extend_from_slice(&offered[start..]));
-            out.effects.push(ServerEffect::Offered { key, value });
+            out.effects.push(ServerEffect::Offered { card, key, value });
         }
         let orders = Orders::kept(suite.sizes().renewal_random, &entries);
         let connection = self.connections.at(place);

@@ -136,24 +136,12 @@ impl World {
         let mut effects = std::mem::take(&mut self.server_out);
         self.server.step(self.last_moment(), datagram, &mut effects);
         let mut answers = Vec::new();
-        let mut started = None;
         for &effect in &effects.effects {
             match effect {
                 ServerEffect::Answer { datagram, .. }
                 | ServerEffect::Stale { datagram, .. }
                 | ServerEffect::ProbeAnswer { datagram, .. } => answers.push(effects.get(datagram).to_vec()),
-                ServerEffect::UpdateStarted { card, .. } => {
-                    started = Some(card);
-                    self.note(at, false, effect);
-                }
-                ServerEffect::Offered { key, value } => {
-                    let card = started.expect("an offer follows the start of its update");
-                    self.offered(card, key, effects.get(value));
-                }
-                ServerEffect::SessionOpened { card, ro } => {
-                    self.ledger.session_opened(at, card, effects.get(ro));
-                }
-                effect => self.note(at, false, effect),
+                effect => self.note(at, false, effect, &effects),
             }
         }
         effects.clear();

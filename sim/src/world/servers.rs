@@ -1,10 +1,10 @@
 //! What happens at the server: datagrams arrive, wait, are served and answered.
 
 use keystorm_model::draw::{Purpose, Seed};
-use keystorm_model::rings::KeyRef;
+use keystorm_model::outbox::Outbox;
 use keystorm_model::secure::Direction;
 use keystorm_model::server::{Due, ServerEffect};
-use keystorm_model::{CardId, ClientId, ConnectionId, SimTime};
+use keystorm_model::{ClientId, ConnectionId, SimTime};
 use keystorm_reports::results::Phase;
 
 use crate::plan::SessionPlan;
@@ -64,7 +64,6 @@ impl World {
         };
         let finish = start + service;
         self.recorder.served(arrived, start, service);
-        let mut started = None;
         for &effect in &effects.effects {
             match effect {
                 ServerEffect::Answer { datagram, sequence, copy } => {
@@ -83,19 +82,7 @@ impl World {
                     let attempt = Attempt { direction: Direction::Down, sequence, copy };
                     self.send(finish, client, attempt, effects.get(datagram), out);
                 }
-                ServerEffect::UpdateStarted { card, .. } => {
-                    started = Some(card);
-                    self.note(finish, true, effect);
-                }
-                ServerEffect::Offered { key, value } => {
-                    let card = started.expect("an offer follows the start of its update");
-                    self.offered(card, key, effects.get(value));
-                }
-                ServerEffect::SessionOpened { card, ro } => {
-                    self.crypto.channels += 2;
-                    self.ledger.session_opened(finish, card, effects.get(ro));
-                }
-                effect => self.note(finish, true, effect),
+                effect => self.note(finish, true, effect, &effects),
             }
         }
         effects.clear();
@@ -118,14 +105,8 @@ impl World {
         }
     }
 
-    /// Tells the ledger what the server expects a key to become.
-    pub(super) fn offered(&mut self, card: CardId, key: KeyRef, value: &[u8]) {
-        let slot = self.kind.shape.slot(key).expect("the server offers existing keys");
-        self.ledger.offered(card, slot, value);
-    }
-
     /// Checks what the server did at `at`, and counts it if it belongs to the load.
-    pub(super) fn note(&mut self, at: SimTime, load: bool, effect: ServerEffect) {
+    pub(super) fn note(&mut self, at: SimTime, load: bool, effect: ServerEffect, out: &Outbox<ServerEffect>) {
         let counts = &mut self.recorder.counts;
         match effect {
             ServerEffect::CardRefused(_) => counts.auth_failed += u64::from(load),
@@ -155,11 +136,17 @@ impl World {
                     self.ledger.interrupted(card, Due { depth, period });
                 }
             }
-            ServerEffect::Answer { .. }
-            | ServerEffect::Stale { .. }
-            | ServerEffect::ProbeAnswer { .. }
-            | ServerEffect::Offered { .. }
-            | ServerEffect::SessionOpened { .. } => unreachable!("handled where their bytes are at hand"),
+            ServerEffect::Offered { card, key, value } => {
+                let slot = self.kind.shape.slot(key).expect("the server offers existing keys");
+                self.ledger.offered(card, slot, out.get(value));
+            }
+            ServerEffect::SessionOpened { card, ro } => {
+                self.crypto.channels += 2;
+                self.ledger.session_opened(at, card, out.get(ro));
+            }
+            ServerEffect::Answer { .. } | ServerEffect::Stale { .. } | ServerEffect::ProbeAnswer { .. } => {
+                unreachable!("what is sent is handled where the line is at hand")
+            }
         }
     }
 }

@@ -63,8 +63,8 @@ impl Judge {
                 assert!(self.started.insert((card, connection)), "an update started twice");
                 self.open.insert((card, connection), depth);
             }
-            ServerEffect::Offered { key, value } => {
-                let card = self.updating.expect("an update has started");
+            ServerEffect::Offered { card, key, value } => {
+                assert_eq!(self.updating, Some(card), "an offer belongs to the update that has just started");
                 let slot = SHAPE.slot(key).unwrap();
                 self.versions.get_mut(&(card, slot)).unwrap().push(out.get(value).to_vec());
             }
