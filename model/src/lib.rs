@@ -7,7 +7,7 @@
 //! | To read about | open |
 //! |---|---|
 //! | the keys, and which may renew which | [`rings`] |
-//! | what the protocol needs of a cipher | [`suite`] |
+//! | what the protocol needs of a cipher | [`suite`], [`layout`] |
 //! | the card: commands, security state, memory | [`card`], [`apdu`] |
 //! | what crosses the line | [`message`], [`secure`] |
 //! | the client, and its retransmissions | [`client`] |
@@ -19,6 +19,7 @@ pub mod card;
 pub mod client;
 pub mod draw;
 pub mod ids;
+pub mod layout;
 pub mod message;
 pub mod outbox;
 pub mod ratio;

@@ -1,12 +1,13 @@
 //! Encrypted session data: AES-128-GCM under the session key \[0048\].
 //!
-//! The nonce is the direction and a counter, so that none is used twice under one session key. The session key's
-//! first 16 bytes are the cipher key.
+//! The nonce is the direction and a counter, so that none is used twice under one session key.
 
 use aes::Aes128Enc;
 use aes_gcm::aead::AeadInOut;
 use aes_gcm::aead::consts::U12;
 use aes_gcm::{AesGcm, KeyInit, Nonce, Tag};
+
+use crate::suite::SESSION_KEY;
 
 /// Bytes by which sealed data is longer than plain data.
 pub const TAG: usize = 16;
@@ -27,10 +28,9 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// The channel under a session key of 16 bytes or more.
-    pub fn new(session_key: &[u8]) -> Self {
-        let key = &session_key[..16];
-        Channel { cipher: AesGcm::new_from_slice(key).expect("the key has been cut to 16 bytes") }
+    /// The channel under a session key.
+    pub fn new(session_key: [u8; SESSION_KEY]) -> Self {
+        Channel { cipher: AesGcm::new(&session_key.into()) }
     }
 
     fn nonce(direction: Direction, counter: u64) -> [u8; 12] {
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn what_is_sealed_opens_with_the_same_direction_counter_and_header() {
-        let channel = Channel::new(&[3; 16]);
+        let channel = Channel::new([3; 16]);
         let buffer = sealed(&channel);
         let (head, body) = buffer.split_at(4);
         let mut plain = Vec::new();
@@ -100,14 +100,14 @@ mod tests {
             assert!(!channel.open(direction, counter, aad, body, &mut plain));
             assert!(plain.is_empty());
         }
-        assert!(!Channel::new(&[4; 16]).open(Direction::Up, 5, head, body, &mut Vec::new()));
+        assert!(!Channel::new([4; 16]).open(Direction::Up, 5, head, body, &mut Vec::new()));
         assert!(!channel.open(Direction::Up, 5, head, &body[..3], &mut Vec::new()));
     }
 
     /// The GCM specification's test case 2 (McGrew and Viega): key and plaintext zero, nonce zero.
     #[test]
     fn gcm_vector() {
-        let channel = Channel::new(&[0; 16]);
+        let channel = Channel::new([0; 16]);
         let mut buffer = vec![0; 16];
         channel.seal(Direction::Up, 0, &mut buffer, 0, 0);
         let expected = [

@@ -5,7 +5,7 @@
 use keystorm_model::card::CardRules;
 use keystorm_model::rings::RingShape;
 use keystorm_model::server::{Embodiment, Recovery};
-use keystorm_model::suite::SuiteId;
+use keystorm_model::suite::{Comparison, SuiteId};
 use keystorm_model::{Ratio, SimTime, SiteId, Span};
 
 /// All that decides a run, besides the program itself.
@@ -76,6 +76,8 @@ pub struct FleetPlan {
     pub shape: RingShape,
     /// The cipher suite of every card.
     pub suite: SuiteId,
+    /// How card and server judge a symmetric proof.
+    pub comparison: Comparison,
 }
 
 /// The card's rules and speed.

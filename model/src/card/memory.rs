@@ -3,6 +3,7 @@
 //! Every change is one atomic write, as an undo log gives it: power lost before it leaves the old contents,
 //! power lost after it the new ones.
 
+use crate::layout::KeyLayout;
 use crate::rings::{KeyRef, Ring, RingShape};
 
 /// Power left the card in the middle of a command. The card answers nothing, and forgets all that is volatile.
@@ -48,7 +49,7 @@ impl Power {
 /// One card's non-volatile memory, borrowed from wherever the fleet's is kept.
 #[derive(Debug)]
 pub struct Memory<'a> {
-    /// The keys, internal ones first, each of the suite's key length.
+    /// The keys, as [`KeyLayout::on_card`] lays them out.
     pub keys: &'a mut [u8],
     /// Tries left, one byte per external key, `Kae[1]` first.
     pub tries: &'a mut [u8],
@@ -58,8 +59,8 @@ pub struct Memory<'a> {
 
 impl Memory<'_> {
     /// The key at `slot`.
-    pub fn key(&self, slot: usize, length: usize) -> &[u8] {
-        &self.keys[slot * length..][..length]
+    pub fn key(&self, layout: KeyLayout, slot: usize) -> &[u8] {
+        &self.keys[layout.range(slot)]
     }
 
     /// Sets the tries left of external key number `index + 1`.
@@ -78,6 +79,7 @@ impl Memory<'_> {
     /// Replaces a key; an external key's tries are restored with it.
     pub(super) fn write_key(
         &mut self,
+        layout: KeyLayout,
         shape: RingShape,
         key: KeyRef,
         value: &[u8],
@@ -86,7 +88,7 @@ impl Memory<'_> {
     ) -> Result<(), PowerLost> {
         let slot = shape.slot(key).expect("the card has looked the key up");
         power.pass()?;
-        self.keys[slot * value.len()..][..value.len()].copy_from_slice(value);
+        self.keys[layout.range(slot)].copy_from_slice(value);
         if key.ring == Ring::External {
             self.tries[usize::from(key.no.0) - 1] = tries;
         }

@@ -10,8 +10,9 @@ pub use memory::{Memory, Power, PowerLost};
 use crate::apdu::{self, Command, StatusWord};
 use crate::draw::Draws;
 use crate::ids::KeyNo;
+use crate::layout::KeyLayout;
 use crate::rings::{KeyRef, Pair, Ring, RingShape};
-use crate::suite::{MAX_PROOF, SuiteId};
+use crate::suite::{Comparison, MAX_RANDOM, SuiteId};
 
 /// What the card enforces beyond the fixed rules of ISO 7816-4 and the claims.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,8 +30,17 @@ pub struct CardType {
     pub suite: SuiteId,
     /// How many keys there are.
     pub shape: RingShape,
+    /// How the server's proof is judged.
+    pub comparison: Comparison,
     /// What the card enforces.
     pub rules: CardRules,
+}
+
+impl CardType {
+    /// Where the keys lie in a card's memory.
+    pub const fn layout(&self) -> KeyLayout {
+        KeyLayout::on_card(self.shape, self.suite.sizes())
+    }
 }
 
 /// How often a command used each part of the card that takes time.
@@ -47,17 +57,12 @@ pub struct CardWork {
 /// A card's volatile state: lost at reset, and when the card is pulled out.
 #[derive(Clone, Debug)]
 pub struct Card {
-    challenge: Option<[u8; MAX_PROOF]>,
-    last_answer: Option<LastAnswer>,
+    challenge: Option<[u8; MAX_RANDOM]>,
+    /// The key of the last INTERNAL AUTHENTICATE, and what was answered.
+    last_under: Option<KeyNo>,
+    last_answer: Vec<u8>,
     server: Option<ServerProof>,
     challenges_drawn: u32,
-}
-
-/// The last INTERNAL AUTHENTICATE: under which key, and what was answered.
-#[derive(Clone, Debug)]
-struct LastAnswer {
-    under: KeyNo,
-    value: [u8; MAX_PROOF],
 }
 
 /// A live EXTERNAL AUTHENTICATE: the server is authenticated with external key `with`, and `under` is the key of the
@@ -92,13 +97,13 @@ impl From<PowerLost> for Failure {
 impl Card {
     /// A card that has just been powered up.
     pub const fn powered_up() -> Self {
-        Card { challenge: None, last_answer: None, server: None, challenges_drawn: 0 }
+        Card { challenge: None, last_under: None, last_answer: Vec::new(), server: None, challenges_drawn: 0 }
     }
 
     /// Clears everything volatile, as a reset does. Challenges already drawn are not drawn again.
     pub fn reset(&mut self) {
-        let challenges_drawn = self.challenges_drawn;
-        *self = Card { challenges_drawn, ..Card::powered_up() };
+        (self.challenge, self.last_under, self.server) = (None, None, None);
+        self.last_answer.clear();
     }
 
     /// Carries out one command and appends answer data and status word to `answer`. `draws` are the card's own
@@ -178,7 +183,7 @@ impl Execution<'_, '_> {
         }
         let word = RANDOM_WORDS + u64::from(self.card.challenges_drawn) * WORDS_PER_CHALLENGE;
         self.card.challenges_drawn += 1;
-        let mut challenge = [0; MAX_PROOF];
+        let mut challenge = [0; MAX_RANDOM];
         self.draws.bytes(word, &mut challenge[..length]);
         self.work.randoms += 1;
         self.card.challenge = Some(challenge);
@@ -198,11 +203,11 @@ impl Execution<'_, '_> {
             return Err(StatusWord::WRONG_LENGTH.into());
         }
         let start = answer.len();
-        self.kind.suite.prove(self.memory.key(slot, sizes.key), command.data, answer);
+        self.kind.suite.prove(self.memory.key(self.kind.layout(), slot), command.data, answer);
         self.work.ciphers += 1;
-        let mut value = [0; MAX_PROOF];
-        value[..answer.len() - start].copy_from_slice(&answer[start..]);
-        self.card.last_answer = Some(LastAnswer { under: no, value });
+        self.card.last_under = Some(no);
+        self.card.last_answer.clear();
+        self.card.last_answer.extend_from_slice(&answer[start..]);
         Ok(())
     }
 
@@ -232,13 +237,13 @@ impl Execution<'_, '_> {
         let challenge = self.card.challenge.take().ok_or(StatusWord::CONDITIONS)?;
         self.memory.write_tries(index, tries - 1, self.power)?;
         self.work.ciphers += 1;
-        let key = self.memory.key(slot, sizes.key);
-        if !self.kind.suite.check(key, &challenge[..sizes.challenge], command.data) {
+        let key = self.memory.key(self.kind.layout(), slot);
+        let challenge = &challenge[..sizes.challenge];
+        if !self.kind.suite.check(key, challenge, command.data, self.kind.comparison) {
             return Err(StatusWord::tries_left(tries - 1).into());
         }
         self.memory.write_tries(index, self.kind.rules.tries, self.power)?;
-        let under = self.card.last_answer.as_ref().map(|last| last.under);
-        self.card.server = Some(ServerProof { under, with: no });
+        self.card.server = Some(ServerProof { under: self.card.last_under, with: no });
         Ok(())
     }
 
@@ -246,8 +251,7 @@ impl Execution<'_, '_> {
     fn store_key(&mut self, command: &Command<'_>) -> Result<(), Failure> {
         let key = apdu::stored_key(command)?;
         self.slot(key)?;
-        let length = self.kind.suite.sizes().key;
-        if command.data.len() != length {
+        if command.data.len() != self.kind.suite.sizes().seed {
             return Err(StatusWord::WRONG_LENGTH.into());
         }
         let Some(ServerProof { under: Some(under), with }) = self.card.server else {
@@ -258,13 +262,17 @@ impl Execution<'_, '_> {
             return Err(StatusWord::SECURITY.into());
         }
         if self.kind.rules.only_own_answers {
-            let own = |last: &LastAnswer| last.under == under && last.value[..length] == *command.data;
-            if !self.card.last_answer.as_ref().is_some_and(own) {
+            let own = self.card.last_under == Some(under) && self.card.last_answer == command.data;
+            if !own {
                 return Err(StatusWord::SECURITY.into());
             }
         }
         let tries = self.kind.rules.tries;
-        self.memory.write_key(self.kind.shape, key, command.data, tries, self.power)?;
+        let (suite, ring) = (self.kind.suite, key.ring);
+        let mut pair = Vec::new();
+        suite.grow(command.data, &mut pair);
+        let value = suite.half_on_card(ring, &pair);
+        self.memory.write_key(self.kind.layout(), self.kind.shape, key, value, tries, self.power)?;
         Ok(())
     }
 }

@@ -6,6 +6,7 @@ use crate::draw::{Purpose, Seed};
 const KIND: CardType = CardType {
     suite: SuiteId::Aes128,
     shape: RingShape::new(3, 4).unwrap(),
+    comparison: Comparison::Encryption,
     rules: CardRules { tries: 3, only_own_answers: true },
 };
 

@@ -463,7 +463,7 @@ impl Client {
                 self.report_no(rules, now, Step::UpdateVerdict, Message::UpdateVerdict(false), cause, out);
             }
             (Step::SessionKey, None) => {
-                self.channel = Some(Channel::new(data));
+                self.channel = Some(Channel::new(rules.suite.session_key(data)));
                 self.exchange_data(rules, now, out);
             }
             (step, Some(cause)) => self.fail(step, cause, out),
@@ -496,10 +496,9 @@ impl Client {
 fn sound_answer(step: Step, sizes: Sizes, answer: &[u8]) -> Option<(&[u8], StatusWord)> {
     let (data, status) = apdu::split_answer(answer)?;
     let length = match step {
-        Step::ProveCard => sizes.proof,
+        Step::ProveCard | Step::SessionKey => sizes.proof,
         Step::GetChallenge => sizes.challenge,
-        Step::ObtainKey => sizes.key,
-        Step::SessionKey => sizes.session_key,
+        Step::ObtainKey => sizes.seed,
         _ => 0,
     };
     (status != StatusWord::OK || data.len() == length).then_some((data, status))

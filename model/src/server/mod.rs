@@ -20,7 +20,7 @@ use crate::outbox::{Outbox, Slice};
 use crate::reject::Reject;
 use crate::rings::{KeyRef, Pair, Ring, RingShape};
 use crate::secure::{Channel, Direction, TAG};
-use crate::suite::SuiteId;
+use crate::suite::{Comparison, MAX_RANDOM, SuiteId};
 use crate::time::{SimTime, Span};
 
 /// How the server works.
@@ -30,6 +30,8 @@ pub struct ServerRules {
     pub suite: SuiteId,
     /// How many keys each card has.
     pub shape: RingShape,
+    /// How a card's proof is judged.
+    pub comparison: Comparison,
     /// How a renewal is done.
     pub embodiment: Embodiment,
     /// What becomes of an interrupted renewal.
@@ -81,13 +83,13 @@ pub enum ServerEffect {
         /// The depth that is renewed.
         depth: Depth,
     },
-    /// What the server expects a key of the update that has just started to become.
+    /// What the server expects a key of the update that has just started to become, on the card.
     Offered {
         /// The card.
         card: CardId,
         /// The key.
         key: KeyRef,
-        /// Its new value on the server.
+        /// Its new value on the card.
         value: Slice,
     },
     /// The new keys are in the directory.
@@ -157,19 +159,20 @@ const RK: u64 = 16;
 /// The machine.
 pub struct Server<D> {
     rules: ServerRules,
-    seed: Seed,
+    random: Seed,
     directory: D,
     connections: Connections,
     work: ServerWork,
     plain: Vec<u8>,
+    seed: Vec<u8>,
 }
 
 impl<D: Directory> Server<D> {
-    /// A server over `directory`, which holds `cards` cards. Its randoms come from `seed`.
-    pub fn new(rules: ServerRules, seed: Seed, directory: D, cards: usize) -> Self {
+    /// A server over `directory`, which holds `cards` cards. Its draws come from `random`.
+    pub fn new(rules: ServerRules, random: Seed, directory: D, cards: usize) -> Self {
         let connections = Connections::new(cards, rules.idle);
         let work = ServerWork::default();
-        Server { rules, seed, directory, connections, work, plain: Vec::new() }
+        Server { rules, random, directory, connections, work, plain: Vec::new(), seed: Vec::new() }
     }
 
     /// The client directory.
@@ -278,9 +281,9 @@ impl<D: Directory> Server<D> {
             self.work.commits += 1;
         }
         let no = self.connections.next_no(card);
-        let opening = Opening { id: header.connection, no, card, assignment, seed: self.seed };
+        let opening = Opening { id: header.connection, no, card, assignment, seed: self.random };
         let place = self.connections.open(now, opening);
-        let mut rs = [0; 32];
+        let mut rs = [0; MAX_RANDOM];
         let rs = &mut rs[..self.rules.suite.sizes().challenge];
         let connection = self.connections.at(place);
         connection.draws.bytes(RS, rs);
@@ -326,19 +329,19 @@ impl<D: Directory> Server<D> {
     }
 
     fn key(&self, card: CardId, ring: Ring, no: KeyNo) -> &[u8] {
-        let slot = self.rules.shape.slot(KeyRef { ring, no });
-        self.directory.key(card, slot.expect("the server names existing keys only"))
+        key_of(&self.directory, self.rules.shape, card, ring, no)
     }
 
     /// Checks Cai under Kse[m] (Fig. 4, 4).
     fn card_proof(&mut self, place: usize, header: Header, proof: &[u8], out: &mut Outbox<ServerEffect>) {
         let suite = self.rules.suite;
-        let mut rs = [0; 32];
+        let mut rs = [0; MAX_RANDOM];
         let rs = &mut rs[..suite.sizes().challenge];
         let connection = self.connections.at(place);
         connection.draws.bytes(RS, rs);
         let (card, no, pair) = (connection.card, connection.no, connection.assignment.pair);
-        let proved = suite.check(self.key(card, Ring::Internal, pair.internal), rs, proof);
+        let key = suite.public_half(self.key(card, Ring::Internal, pair.internal));
+        let proved = suite.check(key, rs, proof, self.rules.comparison);
         self.work.ciphers += 1;
         if proved {
             self.connections.close_below(card, no, |connection| note_interruption(connection, out));
@@ -356,7 +359,8 @@ impl<D: Directory> Server<D> {
         let (card, external) = (connection.card, connection.assignment.pair.external);
         let mut proof = std::mem::take(&mut self.plain);
         proof.clear();
-        self.rules.suite.prove(self.key(card, Ring::External, external), ra, &mut proof);
+        let key = self.rules.suite.private_half(self.key(card, Ring::External, external));
+        self.rules.suite.prove(key, ra, &mut proof);
         self.work.ciphers += 1;
         let connection = self.connections.at(place);
         connection.phase = Phase::Answered;
@@ -374,14 +378,19 @@ impl<D: Directory> Server<D> {
         entries.clear();
         out.effects.push(ServerEffect::UpdateStarted { card, connection: no, depth: due.depth });
         for (index, key) in (0..).zip(self.renewed_keys(due.depth)) {
-            let mut random = [0; 32];
+            let mut random = [0; MAX_RANDOM];
             let random = &mut random[..suite.sizes().renewal_random];
             self.connections.at(place).draws.bytes(RK + 8 * index, random);
             Orders::push(&mut entries, key, random);
             let start = offered.len();
-            suite.derive(self.key(card, Ring::Internal, upper), random, &mut offered);
+            self.seed.clear();
+            let upper =
+                suite.private_half(key_of(&self.directory, self.rules.shape, card, Ring::Internal, upper));
+            suite.prove(upper, random, &mut self.seed);
+            suite.grow(&self.seed, &mut offered);
             self.work.ciphers += 1;
-            let value = out.put(|bytes| bytes.extend_from_slice(&offered[start..]));
+            let half = suite.half_on_card(key.ring, &offered[start..]);
+            let value = out.put(|bytes| bytes.extend_from_slice(half));
             out.effects.push(ServerEffect::Offered { card, key, value });
         }
         let orders = Orders::kept(suite.sizes().renewal_random, &entries);
@@ -436,7 +445,7 @@ impl<D: Directory> Server<D> {
     /// Draws Ro and computes the session key under the working key Kse[M] (Fig. 5).
     fn open_session(&mut self, place: usize, header: Header, out: &mut Outbox<ServerEffect>) {
         let suite = self.rules.suite;
-        let mut ro = [0; 32];
+        let mut ro = [0; MAX_RANDOM];
         let ro = &mut ro[..suite.sizes().challenge];
         let connection = self.connections.at(place);
         connection.draws.bytes(RO, ro);
@@ -444,12 +453,13 @@ impl<D: Directory> Server<D> {
         let internal = KeyNo(self.rules.shape.internal());
         let mut session_key = std::mem::take(&mut self.plain);
         session_key.clear();
-        suite.prove(self.key(card, Ring::Internal, internal), ro, &mut session_key);
+        let key = suite.private_half(self.key(card, Ring::Internal, internal));
+        suite.prove(key, ro, &mut session_key);
         self.work.ciphers += 1;
         let value = out.put(|bytes| bytes.extend_from_slice(ro));
         out.effects.push(ServerEffect::SessionOpened { card, ro: value });
         let connection = self.connections.at(place);
-        connection.channel = Some(Channel::new(&session_key));
+        connection.channel = Some(Channel::new(suite.session_key(&session_key)));
         connection.phase = Phase::Open;
         answer(connection, header, Message::SessionSeed { internal, ro }, out);
         self.plain = session_key;
@@ -483,6 +493,12 @@ impl<D: Directory> Server<D> {
         connection.exchanges += 1;
         send_answer(connection, header, out);
     }
+}
+
+/// A key of a card in the directory.
+fn key_of<D: Directory>(directory: &D, shape: RingShape, card: CardId, ring: Ring, no: KeyNo) -> &[u8] {
+    let slot = shape.slot(KeyRef { ring, no });
+    directory.key(card, slot.expect("the server names existing keys only"))
 }
 
 /// Encodes the answer to the request in `header`, keeps it for repeats, and sends it.

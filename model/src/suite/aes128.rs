@@ -1,31 +1,51 @@
-//! AES-128 (FIPS 197): E(K, R) is one block.
-//!
-//! Every operation encrypts, `check` too, by comparing E(K, R) with C as [0087] allows: it accepts the same proofs as
-//! decryption would, and needs no decryption key schedule.
+//! AES-128 (FIPS 197): E(K, R) is one block, and so is everything else.
 
-use aes::Aes128Enc;
-use aes::cipher::{BlockCipherEncrypt, KeyInit};
+use aes::cipher::{BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
+use aes::{Aes128Dec, Aes128Enc};
 
-use super::Sizes;
+use super::{Comparison, Family, SESSION_KEY, Sizes, Suite};
 
-pub(super) const SIZES: Sizes =
-    Sizes { key: 16, challenge: 16, renewal_random: 16, proof: 16, session_key: 16 };
+const BLOCK: usize = 16;
 
-fn encrypted(key: &[u8], block: &[u8]) -> [u8; 16] {
-    let key: &[u8; 16] = key.try_into().expect("ring keys of this suite are 16 bytes");
-    let mut block: [u8; 16] = block.try_into().expect("challenges of this suite are 16 bytes");
-    Aes128Enc::new(key.into()).encrypt_block((&mut block).into());
+pub(super) static SUITE: Suite = Suite {
+    name: "aes-128",
+    family: Family::Symmetric,
+    sizes: Sizes {
+        pair: BLOCK,
+        private: BLOCK,
+        public: BLOCK,
+        challenge: BLOCK,
+        renewal_random: BLOCK,
+        proof: BLOCK,
+        seed: BLOCK,
+        issue_random: BLOCK,
+    },
+    prove: |key, block, out| out.extend_from_slice(&encrypted(key, block)),
+    check,
+    grow: |seed, out| out.extend_from_slice(seed),
+    issue: |random, out| out.extend_from_slice(random),
+    session_key: |proof| <[u8; SESSION_KEY]>::try_from(proof).expect("a proof is one block"),
+};
+
+fn key(key: &[u8]) -> &[u8; BLOCK] {
+    key.try_into().expect("keys of this suite are one block")
+}
+
+fn encrypted(with: &[u8], block: &[u8]) -> [u8; BLOCK] {
+    let mut block: [u8; BLOCK] = block.try_into().expect("randoms of this suite are one block");
+    Aes128Enc::new(key(with).into()).encrypt_block((&mut block).into());
     block
 }
 
-/// Appends E(key, block).
-pub(super) fn encrypt(key: &[u8], block: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(&encrypted(key, block));
-}
-
-/// E(key, challenge) == proof.
-pub(super) fn check(key: &[u8], challenge: &[u8], proof: &[u8]) -> bool {
-    encrypted(key, challenge) == *proof
+fn check(with: &[u8], challenge: &[u8], proof: &[u8], comparison: Comparison) -> bool {
+    match comparison {
+        Comparison::Encryption => encrypted(with, challenge) == *proof,
+        Comparison::Decryption => {
+            let Ok(mut block) = <[u8; BLOCK]>::try_from(proof) else { return false };
+            Aes128Dec::new(key(with).into()).decrypt_block((&mut block).into());
+            block == *challenge
+        }
+    }
 }
 
 #[cfg(test)]
@@ -51,20 +71,21 @@ mod tests {
             (sp800_38a, "30c81c46a35ce411e5fbc1191a0a52ef", "43b1cd7f598ece23881b00e3ed030688"),
             (sp800_38a, "f69f2445df4f9b17ad2b417be66c3710", "7b0c785e27e8ad3f8223207104725dd4"),
         ] {
-            let mut out = Vec::new();
-            encrypt(&hex(key), &hex(plain), &mut out);
-            assert_eq!(out, hex(coded));
-            assert!(check(&hex(key), &hex(plain), &hex(coded)));
+            assert_eq!(encrypted(&hex(key), &hex(plain))[..], hex(coded));
+            for comparison in Comparison::ALL {
+                assert!(check(&hex(key), &hex(plain), &hex(coded), comparison));
+            }
         }
     }
 
     #[test]
     fn a_wrong_or_short_proof_does_not_check() {
         let key = [7; 16];
-        let mut proof = Vec::new();
-        encrypt(&key, &[1; 16], &mut proof);
-        assert!(!check(&key, &[2; 16], &proof));
-        assert!(!check(&[8; 16], &[1; 16], &proof));
-        assert!(!check(&key, &[1; 16], &proof[..15]));
+        let proof = encrypted(&key, &[1; 16]);
+        for comparison in Comparison::ALL {
+            assert!(!check(&key, &[2; 16], &proof, comparison));
+            assert!(!check(&[8; 16], &[1; 16], &proof, comparison));
+            assert!(!check(&key, &[1; 16], &proof[..15], comparison));
+        }
     }
 }

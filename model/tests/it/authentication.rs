@@ -80,7 +80,7 @@ fn each_side_proves_itself_with_the_key_of_the_pair() {
 pub(crate) fn opened(bench: &Bench, id: ConnectionId) -> Vec<(Dir, Vec<u8>)> {
     let seed = bench.trace.message(id, "SessionSeed");
     let Message::SessionSeed { internal, ro } = seed.message() else { unreachable!() };
-    let channel = Channel::new(&encrypted(bench, Ring::Internal, internal.0, ro));
+    let channel = Channel::new(encrypted(bench, Ring::Internal, internal.0, ro).try_into().unwrap());
     let (mut up, mut down) = (0, 0);
     let mut all = Vec::new();
     for sent in bench.trace.sent(id) {

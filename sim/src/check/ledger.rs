@@ -6,8 +6,10 @@
 
 use std::collections::BTreeSet;
 
+use keystorm_model::layout::KeyLayout;
 use keystorm_model::rings::RingShape;
 use keystorm_model::server::{Due, Period};
+use keystorm_model::suite::SuiteId;
 use keystorm_model::{CardId, ConnectionNo, Depth, SimTime};
 use keystorm_reports::results::PairState;
 use xxhash_rust::xxh3::xxh3_64;
@@ -32,8 +34,9 @@ const NONE: u32 = u32::MAX;
 
 /// The ledger of a fleet.
 pub struct Ledger {
+    suite: SuiteId,
     shape: RingShape,
-    key_length: usize,
+    layout: KeyLayout,
     /// For each card, its attempts by depth, then the versions of its keys on the card, then on the server.
     numbers: Vec<u16>,
     /// For each card, its newest open offer.
@@ -70,11 +73,12 @@ pub struct PairView {
 
 impl Ledger {
     /// The ledger of `cards` cards at issue.
-    pub fn new(shape: RingShape, key_length: usize, cards: u32) -> Self {
+    pub fn new(suite: SuiteId, shape: RingShape, cards: u32) -> Self {
         let count = cards as usize;
         let mut ledger = Ledger {
+            suite,
             shape,
-            key_length,
+            layout: KeyLayout::on_card(shape, suite.sizes()),
             numbers: Vec::new(),
             newest: vec![NONE; count],
             offers: Vec::new(),
@@ -213,7 +217,7 @@ impl Ledger {
         let Offer { attempt, started, .. } = self.offers[place as usize];
         let values = std::mem::take(&mut self.offers[place as usize].values);
         for &(slot, value) in &values {
-            if hash(&card_keys[slot * self.key_length..][..self.key_length]) != value {
+            if hash(&card_keys[self.layout.range(slot)]) != value {
                 self.violation(
                     at,
                     card,
@@ -252,7 +256,7 @@ impl Ledger {
     }
 
     /// Versions and state of the card's pair at `depth`, where the two parties hold `card_keys` and, at each slot,
-    /// `server_key`.
+    /// the pair `server_key`.
     pub fn pair<'s>(
         &self,
         card: CardId,
@@ -267,7 +271,8 @@ impl Ledger {
         let mut newer_on_card = 0;
         let mut state = None;
         for (index, slot) in slots.into_iter().enumerate() {
-            let equal = card_keys[slot * self.key_length..][..self.key_length] == *server_key(slot);
+            let half = self.suite.half_on_card(self.layout.ring(slot), server_key(slot));
+            let equal = card_keys[self.layout.range(slot)] == *half;
             match (equal, card_side[index].cmp(&server_side[index])) {
                 (true, core::cmp::Ordering::Equal) => {}
                 (false, core::cmp::Ordering::Greater) => newer_on_card += 1,
@@ -319,7 +324,7 @@ mod tests {
     const ONE: ConnectionNo = ConnectionNo(1);
     const DUE: Due = Due { depth: Depth(0), period: Period(1) };
 
-    /// Keys of two bytes, three internal and four external: slot 2 is Kai[3], slot 6 is Kae[4].
+    /// Keys of AES-128, three internal and four external: slot 2 is Kai[3], slot 6 is Kae[4].
     struct Two {
         ledger: Ledger,
         card: Vec<u8>,
@@ -328,29 +333,29 @@ mod tests {
 
     fn two() -> Two {
         let shape = RingShape::new(3, 4).unwrap();
-        Two { ledger: Ledger::new(shape, 2, 1), card: vec![0; 14], server: vec![0; 14] }
+        Two { ledger: Ledger::new(SuiteId::Aes128, shape, 1), card: vec![0; 7 * 16], server: vec![0; 7 * 16] }
     }
 
     impl Two {
         fn offer(&mut self, connection: u64, value: u8) {
             self.ledger.update_started(AT, CARD, ConnectionNo(connection), Depth(0));
-            self.ledger.offered(CARD, 2, &[value; 2]);
-            self.ledger.offered(CARD, 6, &[value; 2]);
+            self.ledger.offered(CARD, 2, &[value; 16]);
+            self.ledger.offered(CARD, 6, &[value; 16]);
         }
 
         fn store(&mut self, slot: usize, value: u8) {
-            self.card[slot * 2..][..2].fill(value);
-            self.ledger.stored(AT, CARD, slot, &[value; 2]);
+            self.card[slot * 16..][..16].fill(value);
+            self.ledger.stored(AT, CARD, slot, &[value; 16]);
         }
 
         fn commit(&mut self, value: u8) {
-            self.server[4..6].fill(value);
-            self.server[12..14].fill(value);
+            self.server[2 * 16..][..16].fill(value);
+            self.server[6 * 16..][..16].fill(value);
             self.ledger.committed(AT, CARD, ONE, DUE, &self.card);
         }
 
         fn state(&self) -> PairState {
-            self.ledger.pair(CARD, Depth(0), &self.card, |slot| &self.server[slot * 2..][..2]).state
+            self.ledger.pair(CARD, Depth(0), &self.card, |slot| &self.server[slot * 16..][..16]).state
         }
     }
 

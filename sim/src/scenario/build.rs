@@ -3,7 +3,7 @@
 use keystorm_model::card::CardRules;
 use keystorm_model::rings::RingShape;
 use keystorm_model::server::{Embodiment, Recovery};
-use keystorm_model::suite::SuiteId;
+use keystorm_model::suite::{Comparison, SuiteId};
 use keystorm_model::{Ratio, SimTime, SiteId, Span};
 use sha2::{Digest, Sha256};
 
@@ -72,6 +72,7 @@ fn fleet(r: &Resolved) -> FleetPlan {
         sites: r.small("fleet.sites"),
         shape: shape.expect("1 to 31 keys of each kind"),
         suite: named(&SuiteId::ALL, SuiteId::name, r.choice("fleet.suite")),
+        comparison: named(&Comparison::ALL, Comparison::name, r.choice("fleet.comparison")),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use keystorm_model::Span;
 use keystorm_model::server::{Embodiment, Recovery};
-use keystorm_model::suite::SuiteId;
+use keystorm_model::suite::{Comparison, SuiteId};
 
 use crate::plan::EngineKind;
 
@@ -205,6 +205,7 @@ pub(super) static KEYS: &[Key] = &[
     key("fleet.internal_keys", count(1, 31), Value("3"), "M: keys with which a card proves itself. Number M is the working key."),
     key("fleet.external_keys", count(1, 31), Value("4"), "N: keys with which a card checks the server. There are min(M, N) pairs: depth 0 is the working pair, the deepest one the root."),
     key("fleet.suite", Kind::OneOf(|| SuiteId::ALL.iter().map(|s| s.name()).collect()), Value("aes-128"), "Cipher suite of every card."),
+    key("fleet.comparison", Kind::OneOf(|| Comparison::ALL.iter().map(|c| c.name()).collect()), Value("encryption"), "How card and server judge a symmetric proof: the random is encrypted and compared with the proof [0087], or the proof decrypted and compared with the random [0044]. Both accept the same proofs."),
 
     key("card.preset", Kind::Preset("cards"), Absent, "Preset with the other keys of this table."),
     key("card.tries", count(1, 15), Value("5"), "Failed EXTERNAL AUTHENTICATEs in a row that block a key."),

@@ -42,18 +42,30 @@ impl Life {
 const _: () = assert!(size_of::<Life>() == 24, "counts against the 512 bytes that a card may take in all");
 
 impl Cards {
-    /// Issues `count` cards. Each one's keys come from its own draws.
-    pub fn issue(kind: &CardType, seed: Seed, count: u32) -> Self {
-        let keys_length = kind.shape.keys() * kind.suite.sizes().key;
+    /// Issues `count` cards, and returns with them the pairs that the issuer gives the server, card by card. Each card's
+    /// keys come from its own draws.
+    pub fn issue(kind: &CardType, seed: Seed, count: u32) -> (Self, Vec<u8>) {
+        let layout = kind.layout();
+        let keys_length = layout.len();
         let tries_length = usize::from(kind.shape.external());
         let stride = keys_length + tries_length;
         let mut memory = vec![kind.rules.tries; stride * count as usize];
+        let sizes = kind.suite.sizes();
+        let mut pairs = Vec::with_capacity(layout.slots() * sizes.pair * count as usize);
+        let mut random = vec![0; layout.slots() * sizes.issue_random];
         let mut draws = Draws::closed();
         for (card, memory) in (0u64..).zip(memory.chunks_mut(stride)) {
             draws.reopen(seed, Purpose::Issue, card);
-            draws.bytes(0, &mut memory[..keys_length]);
+            draws.bytes(0, &mut random);
+            for (slot, random) in random.chunks(sizes.issue_random).enumerate() {
+                let start = pairs.len();
+                kind.suite.issue(random, &mut pairs);
+                let half = kind.suite.half_on_card(layout.ring(slot), &pairs[start..]);
+                memory[layout.range(slot)].copy_from_slice(half);
+            }
         }
-        Cards { keys_length, tries_length, memory, lives: vec![Life::default(); count as usize] }
+        let lives = vec![Life::default(); count as usize];
+        (Cards { keys_length, tries_length, memory, lives }, pairs)
     }
 
     /// How many there are.
@@ -64,15 +76,6 @@ impl Cards {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.lives.is_empty()
-    }
-
-    /// A copy of all keys, card by card: what the issuer gives the server.
-    pub fn issued_keys(&self) -> Vec<u8> {
-        let mut keys = Vec::with_capacity(self.keys_length * self.lives.len());
-        for memory in self.memory.chunks(self.keys_length + self.tries_length) {
-            keys.extend_from_slice(&memory[..self.keys_length]);
-        }
-        keys
     }
 
     /// The memory of one card.

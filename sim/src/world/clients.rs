@@ -253,10 +253,10 @@ impl World {
 
     /// Lets the checkers judge what a STORE KEY did, by the keys before it and after it.
     pub(super) fn judge_store(&mut self, at: SimTime, card: CardId, witness: &Witness, command: &[u8]) {
-        let length = self.kind.suite.sizes().key;
+        let layout = self.kind.layout();
         let after = self.cards.keys(card);
-        let pairs = self.keys_before.chunks(length).zip(after.chunks(length)).enumerate();
-        for (slot, (old, new)) in pairs {
+        for slot in 0..layout.slots() {
+            let (old, new) = (&self.keys_before[layout.range(slot)], &after[layout.range(slot)]);
             if old == new {
                 continue;
             }

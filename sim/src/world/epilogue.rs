@@ -207,12 +207,13 @@ impl World {
         let next = self.server.next_assignment(card, self.last_moment()).pair;
         let tries = self.cards.tries(card)[next.external.index() - 1];
         let shape = self.plan.fleet.shape;
-        let length = self.kind.suite.sizes().key;
+        let layout = self.kind.layout();
         let keys = self.cards.keys(card);
         let agrees = |ring, no| {
             let key = keystorm_model::rings::KeyRef { ring, no };
             let slot = shape.slot(key).expect("the policy names existing keys");
-            keys[slot * length..][..length] == *self.server.directory().key(card, slot)
+            let pair = self.server.directory().key(card, slot);
+            keys[layout.range(slot)] == *self.kind.suite.half_on_card(ring, pair)
         };
         use keystorm_model::rings::Ring;
         if tries == 0 {

@@ -180,8 +180,8 @@ impl World {
         let rules =
             CardRules { tries: plan.card.rules.tries, only_own_answers: plan.card.rules.only_own_answers };
         let (suite, shape) = (plan.fleet.suite, plan.fleet.shape);
-        let kind = CardType { suite, shape, rules };
-        let cards = Cards::issue(&kind, seed, plan.fleet.cards);
+        let kind = CardType { suite, shape, comparison: plan.fleet.comparison, rules };
+        let (cards, pairs) = Cards::issue(&kind, seed, plan.fleet.cards);
         let retry = Retry {
             first: plan.line.retry.first,
             factor: plan.line.retry.factor,
@@ -192,15 +192,16 @@ impl World {
             DueAtStart::None => Period(1),
         };
         let directory = MemoryDirectory::new(
-            cards.issued_keys(),
+            pairs,
             shape.keys(),
-            suite.sizes().key,
+            suite.sizes().pair,
             plan.update.periods.len(),
             committed,
         );
         let server_rules = ServerRules {
             suite,
             shape,
+            comparison: plan.fleet.comparison,
             embodiment: plan.update.embodiment,
             recovery: plan.update.recovery,
             periods: plan.update.periods.clone(),
@@ -224,7 +225,7 @@ impl World {
             station: Station::new(plan.server.cores, plan.server.queue, plan.server.costs),
             line: Line::new(plan.line.clone(), plan.faults.outages.clone()),
             recorder: Recorder::new(plan.horizon),
-            ledger: Ledger::new(shape, suite.sizes().key, plan.fleet.cards),
+            ledger: Ledger::new(suite, shape, plan.fleet.cards),
             tally: FaultTally { cut_by_outage: vec![0; plan.faults.outages.len()], ..FaultTally::default() },
             crypto: CryptoTally::default(),
             client_out: Outbox::default(),

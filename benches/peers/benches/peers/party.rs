@@ -50,7 +50,12 @@ impl Common {
         let retry = Retry { first: retry.first, factor: retry.factor, tries: retry.tries };
         let digest = || Digest::new(1);
         Arc::new(Common {
-            kind: CardType { suite, shape, rules: CardRules { tries, only_own_answers } },
+            kind: CardType {
+                suite,
+                shape,
+                comparison: plan.fleet.comparison,
+                rules: CardRules { tries, only_own_answers },
+            },
             rules: ClientRules {
                 suite,
                 retry,
@@ -89,7 +94,7 @@ impl Common {
     }
 
     fn key_bytes(&self) -> usize {
-        self.kind.shape.keys() * self.kind.suite.sizes().key
+        self.kind.layout().len()
     }
 
     /// How long a card takes for a command.
@@ -293,10 +298,11 @@ impl Office {
             common.issue(card, keys);
         }
         let (suite, shape) = (plan.fleet.suite, plan.fleet.shape);
-        let directory = MemoryDirectory::new(keys, shape.keys(), suite.sizes().key, 0, Period(0));
+        let directory = MemoryDirectory::new(keys, shape.keys(), suite.sizes().pair, 0, Period(0));
         let rules = ServerRules {
             suite,
             shape,
+            comparison: plan.fleet.comparison,
             embodiment: Embodiment::One,
             recovery: plan.update.recovery,
             periods: Vec::new(),

@@ -16,7 +16,7 @@ use keystorm_model::draw::{Draws, Purpose, Seed, owner};
 use keystorm_model::outbox::Outbox;
 use keystorm_model::rings::RingShape;
 use keystorm_model::server::{Embodiment, Period, Recovery, Server, ServerEffect, ServerRules};
-use keystorm_model::suite::SuiteId;
+use keystorm_model::suite::{Comparison, SuiteId};
 use keystorm_model::{CardId, ConnectionId, Depth, SimTime, Span};
 
 use fleet::{Plastic, Watched, issue};
@@ -44,8 +44,12 @@ pub(crate) const COMMAND: Span = Span::from_ms(10);
 /// The card that most tests are about.
 pub(crate) const CARD: CardId = CardId(0);
 
-const KIND: CardType =
-    CardType { suite: SUITE, shape: SHAPE, rules: CardRules { tries: TRIES, only_own_answers: true } };
+const KIND: CardType = CardType {
+    suite: SUITE,
+    shape: SHAPE,
+    comparison: Comparison::Encryption,
+    rules: CardRules { tries: TRIES, only_own_answers: true },
+};
 
 /// What a bench starts from.
 #[derive(Clone, Copy)]
@@ -75,6 +79,7 @@ impl Setup {
         let rules = ServerRules {
             suite: SUITE,
             shape: SHAPE,
+            comparison: Comparison::Encryption,
             embodiment: Embodiment::One,
             recovery: self.recovery,
             periods: [MONTH, YEAR][..self.due].to_vec(),
