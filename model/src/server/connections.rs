@@ -146,6 +146,11 @@ impl Connections {
         ConnectionNo((*numbered).into())
     }
 
+    /// See [`super::Server::preload`].
+    pub(super) fn preload(&self, card: CardId) -> u32 {
+        self.cards[card.index()].numbered
+    }
+
     /// Opens a connection and returns its place. A forgotten connection's place and buffers are used again.
     pub(super) fn open(&mut self, now: SimTime, opening: Opening) -> usize {
         let place = self.free.pop().unwrap_or_else(|| {

@@ -147,6 +147,12 @@ impl Ledger {
         }
     }
 
+    /// Reads one number of each place where something is kept of a card; see [`crate::world::World::preload`].
+    pub fn preload(&self, card: CardId) -> u32 {
+        let (first, stride) = (card.index() * self.stride(), self.stride());
+        self.newest[card.index()] ^ u32::from(self.numbers[first] ^ self.numbers[first + stride - 1])
+    }
+
     /// The violations found so far, the first of them first.
     pub fn violations(&self) -> &[Violation] {
         &self.violations

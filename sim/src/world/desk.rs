@@ -160,6 +160,11 @@ impl Desk {
         }
     }
 
+    /// See [`super::World::preload`].
+    pub(super) fn preload(&self) -> u32 {
+        u32::from(self.stales) ^ u32::from(self.site.0) ^ self.queue.len() as u32
+    }
+
     /// When something happens at this desk by itself.
     pub(super) fn due(&self) -> Option<SimTime> {
         let deadline = self.visit.as_ref().and_then(|visit| visit.client.deadline());
