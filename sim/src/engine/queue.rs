@@ -71,36 +71,136 @@ impl PartialOrd for Event {
     }
 }
 
+/// A slot of the wheel is 2^22 ns long, about 4 ms.
+const SLOT_BITS: u32 = 22;
+/// Slots of the wheel: about 4.3 s in all, as far as most timers reach.
+const SLOTS: usize = 1024;
+/// No event.
+const NONE: u32 = u32::MAX;
+
 /// A queue of events, earliest first.
-#[derive(Default)]
+///
+/// Only the events of the slot at hand lie in a heap, and only the distant ones in another. Those between are
+/// thrown into the slots of a wheel, in no order, until their slot's turn comes: most events are pushed and popped at a cost
+/// that does not depend on how many there are.
 pub struct Queue {
-    heap: BinaryHeap<Reverse<Event>>,
+    /// The events before the end of the slot at hand.
+    near: BinaryHeap<Reverse<Event>>,
+    /// The slot at hand: its number since time 0.
+    slot: u64,
+    /// For each of the next slots, its number modulo [`SLOTS`], the first of its events.
+    wheel: Box<[u32; SLOTS]>,
+    /// Events in the wheel, each with the next of its slot, and the first free place among them.
+    places: Vec<(Event, u32)>,
+    free: u32,
+    in_wheel: usize,
+    /// The events beyond the wheel.
+    far: BinaryHeap<Reverse<Event>>,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Queue {
+            near: BinaryHeap::new(),
+            slot: 0,
+            wheel: Box::new([NONE; SLOTS]),
+            places: Vec::new(),
+            free: NONE,
+            in_wheel: 0,
+            far: BinaryHeap::new(),
+        }
+    }
+}
+
+/// The number of the slot that an event lies in.
+fn slot_of(event: &Event) -> u64 {
+    event.at.as_ns() >> SLOT_BITS
 }
 
 impl Queue {
     /// Adds an event.
     pub fn push(&mut self, event: Event) {
-        self.heap.push(Reverse(event));
+        let slot = slot_of(&event);
+        if slot <= self.slot {
+            self.near.push(Reverse(event));
+        } else if slot - self.slot < SLOTS as u64 {
+            self.put(slot, event);
+        } else {
+            self.far.push(Reverse(event));
+        }
+        if self.near.is_empty() {
+            self.advance();
+        }
     }
 
     /// The earliest event.
     pub fn peek(&self) -> Option<&Event> {
-        self.heap.peek().map(|Reverse(event)| event)
+        self.near.peek().map(|Reverse(event)| event)
     }
 
     /// Takes the earliest event.
     pub fn pop(&mut self) -> Option<Event> {
-        self.heap.pop().map(|Reverse(event)| event)
+        let Reverse(event) = self.near.pop()?;
+        if self.near.is_empty() {
+            self.advance();
+        }
+        Some(event)
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.heap.len()
+        self.near.len() + self.in_wheel + self.far.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.heap.is_empty()
+        self.near.is_empty()
+    }
+
+    /// Throws an event into its slot.
+    fn put(&mut self, slot: u64, event: Event) {
+        if self.free == NONE {
+            self.free = u32::try_from(self.places.len()).expect("fewer than 2^32 events at once");
+            self.places.push((event, NONE));
+        }
+        let first = &mut self.wheel[slot as usize % SLOTS];
+        let place = self.free;
+        let entry = &mut self.places[place as usize];
+        self.free = entry.1;
+        *entry = (event, *first);
+        *first = place;
+        self.in_wheel += 1;
+    }
+
+    /// Goes on to the next slot that has events, if any has.
+    fn advance(&mut self) {
+        let next_far = self.far.peek().map(|Reverse(event)| slot_of(event));
+        if self.in_wheel > 0 {
+            self.slot += 1;
+            while self.wheel[self.slot as usize % SLOTS] == NONE {
+                self.slot += 1;
+            }
+        } else {
+            let Some(next) = next_far else { return };
+            self.slot = next;
+        }
+        let mut place = std::mem::replace(&mut self.wheel[self.slot as usize % SLOTS], NONE);
+        while place != NONE {
+            let entry = &mut self.places[place as usize];
+            let (event, next) = *entry;
+            entry.1 = self.free;
+            self.free = place;
+            self.in_wheel -= 1;
+            self.near.push(Reverse(event));
+            place = next;
+        }
+        while let Some(&Reverse(event)) = self.far.peek()
+            && slot_of(&event) < self.slot + SLOTS as u64
+        {
+            self.far.pop();
+            let slot = slot_of(&event);
+            if slot <= self.slot { self.near.push(Reverse(event)) } else { self.put(slot, event) }
+        }
     }
 }
 
@@ -147,10 +247,20 @@ mod tests {
         assert_eq!(ranks, expected);
     }
 
+    /// Times within one slot, within the wheel, and far beyond it, many of them equal.
+    fn times() -> impl Strategy<Value = u64> {
+        let wheel = (SLOTS as u64) << SLOT_BITS;
+        prop_oneof![
+            0u64..50,
+            (0u64..200).prop_map(move |part| part * (wheel / 100)),
+            (0u64..20).prop_map(move |n| n * 5 * wheel)
+        ]
+    }
+
     proptest! {
         /// Any sequence of pushes and pops agrees with an ordered map.
         #[test]
-        fn the_queue_agrees_with_an_ordered_map(steps in prop::collection::vec((any::<bool>(), 0u64..50, 0u32..4), 0..400)) {
+        fn the_queue_agrees_with_an_ordered_map(steps in prop::collection::vec((any::<bool>(), times(), 0u32..4), 0..400)) {
             let mut queue = Queue::default();
             let mut model = BTreeMap::new();
             for (order, (push, at, client)) in (0u32..).zip(steps) {
