@@ -38,22 +38,23 @@ pub const fn owner(card: CardId, count: u32) -> u64 {
     (card.0 as u64) << 32 | count as u64
 }
 
-const WINDOW: usize = 64;
+/// A session needs the first 32 words of most of its draws, and there are many sessions at a time.
+const WINDOW: usize = 32;
 
-/// The draws of one purpose and owner: 2^64 words of 32 bits, of which 64 are held at a time.
+/// The draws of one purpose and owner: 2^64 words of 32 bits, of which 32 are held at a time.
 #[derive(Clone, Debug)]
 pub struct Draws {
     seed: Seed,
     purpose: Purpose,
     owner: u64,
-    /// Which 64 words are held; `None`: the draws have not been opened.
+    /// Which 32 words are held; `None`: the draws have not been opened.
     window: Option<u64>,
     /// The words, little-endian.
     words: [u8; 4 * WINDOW],
 }
 
 impl Seed {
-    /// Opens the draws of `purpose` and `owner`, ready for words 0 to 63. Costs about 80 ns.
+    /// Opens the draws of `purpose` and `owner`, ready for words 0 to 31. Costs about 80 ns.
     pub fn open(self, purpose: Purpose, owner: u64) -> Draws {
         let mut draws = Draws::closed();
         draws.reopen(self, purpose, owner);
@@ -144,7 +145,7 @@ mod tests {
     fn draws_opened_anywhere_are_the_same_draws() {
         let mut all = Seed(1).open(Purpose::Arrival, 7);
         let mut here = Draws::closed();
-        for index in [0, 63, 64, 1_000] {
+        for index in [0, 31, 32, 1_000] {
             here.reopen_at(Seed(1), Purpose::Arrival, 7, index);
             assert_eq!((here.word(index), here.word(0)), (all.word(index), all.word(0)));
         }

@@ -188,11 +188,13 @@ const PROBE_ANSWER: u8 = 0x89;
 
 /// Appends a header for a message of `kind`.
 fn put_header(header: Header, kind: u8, out: &mut Vec<u8>) {
-    out.push(VERSION);
-    out.push(kind);
-    out.extend_from_slice(&header.card.0.to_be_bytes());
-    out.extend_from_slice(&header.connection.0.to_be_bytes());
-    out.extend_from_slice(&header.sequence.to_be_bytes());
+    let mut bytes = [0; HEADER];
+    bytes[0] = VERSION;
+    bytes[1] = kind;
+    bytes[2..6].copy_from_slice(&header.card.0.to_be_bytes());
+    bytes[6..14].copy_from_slice(&header.connection.0.to_be_bytes());
+    bytes[14..].copy_from_slice(&header.sequence.to_be_bytes());
+    out.extend_from_slice(&bytes);
 }
 
 fn put_field(field: &[u8], out: &mut Vec<u8>) {

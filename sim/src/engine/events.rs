@@ -95,6 +95,7 @@ impl Run {
     }
 
     fn arrive(&mut self, client: ClientId, holder: Holder) {
+        std::hint::black_box(self.wakes[client.index()]);
         self.world.preload(client, holder.card);
         self.world.arrive(client, holder);
         self.plan_client(client);
