@@ -188,9 +188,10 @@ impl<D: Directory> Server<D> {
     /// Reads something of each place where something is kept of `card`. Whoever does so before the card's first message
     /// waits for memory once, since the places are independent, and the session finds them in the processor's caches.
     pub fn preload(&self, card: CardId) -> u32 {
-        let renewal = self.directory.renewal(card, Depth(0)).committed.0;
-        let keys = (0..self.rules.shape.keys()).map(|slot| u32::from(self.directory.key(card, slot)[0]));
-        keys.fold(renewal ^ self.connections.preload(card), |sum, byte| sum ^ byte)
+        let renewed = !self.rules.periods.is_empty();
+        let renewal = if renewed { self.directory.renewal(card, Depth(0)).committed.0 } else { 0 };
+        let keys = (0..self.rules.shape.keys()).filter_map(|slot| self.directory.key(card, slot).first());
+        keys.fold(renewal ^ self.connections.preload(card), |sum, &byte| sum ^ u32::from(byte))
     }
 
     /// What the card's next connection would be assigned at `now`. Changes nothing.

@@ -47,6 +47,13 @@ fn a_visit_takes_place_or_is_skipped_whatever_the_engine() {
 }
 
 #[test]
+fn a_fleet_that_renews_nothing_has_its_sessions() {
+    let (_, summary) = agreed(&["update.periods=[]", "load.window=2min"]);
+    assert!(summary.count("sessions_completed") > 100);
+    assert_eq!(summary.count("updates_started"), 0);
+}
+
+#[test]
 fn a_holder_who_is_about_to_come_back_is_not_due_elsewhere() {
     // Every message is lost: each session fails, and its holder comes back until the next repetition and beyond.
     let lost = ["line.loss=100%", "line.retry={ first = \"1s\", tries = 1 }", "fleet.clients=300"];
