@@ -27,6 +27,7 @@ use keystorm::world::load::arrivals;
 use keystorm_benches::bare::{Bare, Delay, Session, share};
 use keystorm_benches::measure::{Ratios, median, timed};
 use keystorm_model::Span;
+use keystorm_model::card::CardWork;
 use keystorm_reports::results::Manifest;
 use keystorm_reports::{CardRows, RunDir, write_run};
 
@@ -104,8 +105,8 @@ fn counterpart(finished: &Finished, delay: Delay) -> Bare {
         horizon: duration(plan.horizon),
         sites: plan.fleet.sites,
         line: duration(mean_delay(plan.line.delay)),
-        reset: duration(plan.card.reset),
-        command: duration(plan.card.command + plan.card.cipher),
+        reset: duration(plan.card.reset_time(CardWork::default())),
+        command: duration(plan.card.command + plan.card.prove),
         message_bytes: wire_bytes as usize - plan.line.overhead_bytes as usize,
         clients,
     }

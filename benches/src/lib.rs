@@ -2,3 +2,4 @@
 
 pub mod bare;
 pub mod measure;
+pub mod party;

@@ -2,13 +2,19 @@
 //!
 //! | Command | CLA INS P1 P2 | Body |
 //! |---|---|---|
+//! | SELECT | 00 A4 how what | file id, name or path; Le if the file's control information is wanted |
+//! | READ BINARY | 00 B0 offset | Le |
+//! | GET RESPONSE | 00 C0 00 00 | Le |
 //! | GET CHALLENGE | 00 84 00 00 | Le |
 //! | INTERNAL AUTHENTICATE | 00 88 00 key | challenge, Le |
 //! | EXTERNAL AUTHENTICATE | 00 82 00 key | answer to the last challenge; empty: asks for the tries left |
-//! | STORE KEY | 80 D8 ring key | the new key |
+//! | STORE KEY | 80 D8 ring key | what the new key grows from |
+//! | DERIVE KEY | 80 DA ring key | the random Rk |
+//! | RENEW ROOT | 80 DE 00 00 | the randoms Rk1 and Rk2 |
 //!
-//! STORE KEY is this project's own: ISO 7816-4 has no command for it, and GlobalPlatform's PUT KEY (80 D8), whose
-//! code it borrows, wraps the key. P2 refers to a key as 80 + number: bit 8 means a key of the current DF.
+//! The last three are this project's own: ISO 7816-4 has no command for them. STORE KEY borrows the code of
+//! GlobalPlatform's PUT KEY (80 D8), which wraps the key. P2 refers to a key as 80 + number: bit 8 means a key of the
+//! current DF. Bit 5 of the class says that more of the same command follows (command chaining).
 
 use crate::ids::KeyNo;
 use crate::rings::{KeyRef, Ring};
@@ -17,14 +23,31 @@ use crate::rings::{KeyRef, Ring};
 pub const CLA_ISO: u8 = 0x00;
 /// Class of the proprietary commands.
 pub const CLA_OWN: u8 = 0x80;
+/// Bit 5 of the class: the command is not complete, the next one continues its data.
+pub const CLA_CHAINED: u8 = 0x10;
 /// EXTERNAL AUTHENTICATE.
 pub const INS_EXTERNAL_AUTHENTICATE: u8 = 0x82;
 /// GET CHALLENGE.
 pub const INS_GET_CHALLENGE: u8 = 0x84;
 /// INTERNAL AUTHENTICATE.
 pub const INS_INTERNAL_AUTHENTICATE: u8 = 0x88;
+/// SELECT.
+pub const INS_SELECT: u8 = 0xa4;
+/// READ BINARY.
+pub const INS_READ_BINARY: u8 = 0xb0;
+/// GET RESPONSE.
+pub const INS_GET_RESPONSE: u8 = 0xc0;
 /// STORE KEY.
 pub const INS_STORE_KEY: u8 = 0xd8;
+/// DERIVE KEY.
+pub const INS_DERIVE_KEY: u8 = 0xda;
+/// RENEW ROOT.
+pub const INS_RENEW_ROOT: u8 = 0xde;
+
+/// Whether the card may change a key in answer to a command with this instruction.
+pub const fn renews(ins: u8) -> bool {
+    matches!(ins, INS_STORE_KEY | INS_DERIVE_KEY | INS_RENEW_ROOT)
+}
 
 /// A status word: the last two bytes of every answer (ISO 7816-4, 5.6).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -35,12 +58,22 @@ impl StatusWord {
     pub const OK: StatusWord = StatusWord(0x9000);
     /// Wrong length.
     pub const WRONG_LENGTH: StatusWord = StatusWord(0x6700);
+    /// Memory failure: a page is worn out.
+    pub const MEMORY_FAILURE: StatusWord = StatusWord(0x6581);
+    /// Command chaining not supported.
+    pub const NO_CHAINING: StatusWord = StatusWord(0x6884);
     /// Security status not satisfied.
     pub const SECURITY: StatusWord = StatusWord(0x6982);
     /// Authentication method blocked.
     pub const BLOCKED: StatusWord = StatusWord(0x6983);
-    /// Conditions of use not satisfied: no challenge is alive.
+    /// Reference data not usable: the key's checksum does not match.
+    pub const KEY_UNUSABLE: StatusWord = StatusWord(0x6984);
+    /// Conditions of use not satisfied: no challenge is alive, or no answer waits.
     pub const CONDITIONS: StatusWord = StatusWord(0x6985);
+    /// Command not allowed: no EF is selected.
+    pub const NO_CURRENT_EF: StatusWord = StatusWord(0x6986);
+    /// No such file.
+    pub const NO_FILE: StatusWord = StatusWord(0x6a82);
     /// Incorrect P1 or P2.
     pub const WRONG_P1_P2: StatusWord = StatusWord(0x6a86);
     /// No such key.
@@ -55,6 +88,12 @@ impl StatusWord {
     /// 63CX: `tries` tries left, 15 at most.
     pub const fn tries_left(tries: u8) -> Self {
         StatusWord(0x63c0 | (tries & 0x0f) as u16)
+    }
+
+    /// 61XX: so many bytes of the answer wait, 256 (as 00) at most.
+    pub const fn more(waiting: usize) -> Self {
+        let shown = if waiting > 255 { 0 } else { waiting };
+        StatusWord(0x6100 | shown as u16)
     }
 
     /// 6CXX: the exact length to ask for, modulo 256.
@@ -123,32 +162,107 @@ pub const fn referenced_key(p2: u8) -> Option<KeyNo> {
     if p2 & 0xe0 == 0x80 { Some(KeyNo(p2 & 0x1f)) } else { None }
 }
 
+/// A command as a client means it: of any length, before a reader makes APDUs of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Instruction<'a> {
+    /// CLA, INS, P1 and P2.
+    pub head: [u8; 4],
+    /// Command data; empty where there is none.
+    pub data: &'a [u8],
+    /// How many bytes of answer are expected; 256 or more: as many as come. `None`: a status word only.
+    pub answer: Option<usize>,
+}
+
+impl<'a> Instruction<'a> {
+    /// GET CHALLENGE for `length` bytes.
+    pub const fn get_challenge(length: usize) -> Self {
+        Instruction { head: [CLA_ISO, INS_GET_CHALLENGE, 0, 0], data: &[], answer: Some(length) }
+    }
+
+    /// INTERNAL AUTHENTICATE with internal key `no`, whose answer is as long as it happens to be.
+    pub const fn internal_authenticate(no: KeyNo, challenge: &'a [u8]) -> Self {
+        let head = [CLA_ISO, INS_INTERNAL_AUTHENTICATE, 0, key_reference(no)];
+        Instruction { head, data: challenge, answer: Some(256) }
+    }
+
+    /// EXTERNAL AUTHENTICATE with external key `no`; an empty proof asks for the tries left.
+    pub const fn external_authenticate(no: KeyNo, proof: &'a [u8]) -> Self {
+        let head = [CLA_ISO, INS_EXTERNAL_AUTHENTICATE, 0, key_reference(no)];
+        Instruction { head, data: proof, answer: None }
+    }
+
+    /// STORE KEY: let `key` be what grows from `seed`.
+    pub const fn store_key(key: KeyRef, seed: &'a [u8]) -> Self {
+        let head = [CLA_OWN, INS_STORE_KEY, ring_number(key.ring), key_reference(key.no)];
+        Instruction { head, data: seed, answer: None }
+    }
+
+    /// DERIVE KEY: let `key` be what the card derives from `random`, which is Rk.
+    pub const fn derive_key(key: KeyRef, random: &'a [u8]) -> Self {
+        let head = [CLA_OWN, INS_DERIVE_KEY, ring_number(key.ring), key_reference(key.no)];
+        Instruction { head, data: random, answer: None }
+    }
+
+    /// RENEW ROOT with Rk1, for the internal key, and behind it Rk2, for the external one.
+    pub const fn renew_root(randoms: &'a [u8]) -> Self {
+        Instruction { head: [CLA_OWN, INS_RENEW_ROOT, 0, 0], data: randoms, answer: None }
+    }
+
+    /// SELECT of the DF with that name, without its control information.
+    pub const fn select_name(name: &'a [u8]) -> Self {
+        Instruction { head: [CLA_ISO, INS_SELECT, 0x04, 0x0c], data: name, answer: None }
+    }
+
+    /// SELECT of the DF with that name, with its control information.
+    pub const fn select_name_fci(name: &'a [u8]) -> Self {
+        Instruction { head: [CLA_ISO, INS_SELECT, 0x04, 0x00], data: name, answer: Some(256) }
+    }
+
+    /// Appends the whole command as one short APDU. Its data must fit, 255 bytes at most.
+    pub fn write_short(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.head);
+        if !self.data.is_empty() {
+            out.push(u8::try_from(self.data.len()).expect("the data fit a short APDU"));
+            out.extend_from_slice(self.data);
+        }
+        out.extend(self.answer.map(short_expected));
+    }
+}
+
+/// Le of a short APDU: 0 stands for 256, and for more.
+pub(crate) const fn short_expected(length: usize) -> u8 {
+    if length > 255 { 0 } else { length as u8 }
+}
+
+/// P1 of STORE KEY and DERIVE KEY.
+const fn ring_number(ring: Ring) -> u8 {
+    match ring {
+        Ring::Internal => 1,
+        Ring::External => 2,
+    }
+}
+
 /// Appends GET CHALLENGE for `length` bytes.
 pub fn get_challenge(length: usize, out: &mut Vec<u8>) {
-    out.extend_from_slice(&[CLA_ISO, INS_GET_CHALLENGE, 0, 0, short_length(length)]);
+    Instruction::get_challenge(length).write_short(out);
 }
 
 /// Appends INTERNAL AUTHENTICATE with internal key `no`.
 pub fn internal_authenticate(no: KeyNo, challenge: &[u8], out: &mut Vec<u8>) {
-    with_data([CLA_ISO, INS_INTERNAL_AUTHENTICATE, 0, key_reference(no)], challenge, out);
-    out.push(0);
+    Instruction::internal_authenticate(no, challenge).write_short(out);
 }
 
 /// Appends EXTERNAL AUTHENTICATE with external key `no`.
 pub fn external_authenticate(no: KeyNo, proof: &[u8], out: &mut Vec<u8>) {
-    with_data([CLA_ISO, INS_EXTERNAL_AUTHENTICATE, 0, key_reference(no)], proof, out);
+    Instruction::external_authenticate(no, proof).write_short(out);
 }
 
-/// Appends STORE KEY: make `value` the key `key`.
-pub fn store_key(key: KeyRef, value: &[u8], out: &mut Vec<u8>) {
-    let ring = match key.ring {
-        Ring::Internal => 1,
-        Ring::External => 2,
-    };
-    with_data([CLA_OWN, INS_STORE_KEY, ring, key_reference(key.no)], value, out);
+/// Appends STORE KEY: let `key` be what grows from `seed`.
+pub fn store_key(key: KeyRef, seed: &[u8], out: &mut Vec<u8>) {
+    Instruction::store_key(key, seed).write_short(out);
 }
 
-/// The key that P1 and P2 of a STORE KEY name.
+/// The key that P1 and P2 of a STORE KEY or DERIVE KEY name.
 pub fn stored_key(command: &Command<'_>) -> Result<KeyRef, StatusWord> {
     let ring = match command.p1 {
         1 => Ring::Internal,
@@ -159,20 +273,15 @@ pub fn stored_key(command: &Command<'_>) -> Result<KeyRef, StatusWord> {
     Ok(KeyRef { ring, no })
 }
 
-fn with_data(head: [u8; 4], data: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(&head);
-    out.push(short_length(data.len()));
-    out.extend_from_slice(data);
-}
-
-fn short_length(length: usize) -> u8 {
-    u8::try_from(length).expect("every suite's data fits a short APDU")
-}
-
 /// Splits an answer into its data and its status word; `None` if it is shorter than that.
 pub fn split_answer(answer: &[u8]) -> Option<(&[u8], StatusWord)> {
     let (data, status) = answer.split_last_chunk()?;
     Some((data, StatusWord(u16::from_be_bytes(*status))))
+}
+
+/// Whether a command is one that stores keys.
+pub fn stores_keys(command: &[u8]) -> bool {
+    matches!(command, [CLA_OWN, INS_STORE_KEY | INS_DERIVE_KEY | INS_RENEW_ROOT, ..])
 }
 
 /// What a command is called in reports.
@@ -181,7 +290,12 @@ pub fn name(command: &[u8]) -> &'static str {
         Some(&INS_EXTERNAL_AUTHENTICATE) => "EXTERNAL AUTHENTICATE",
         Some(&INS_GET_CHALLENGE) => "GET CHALLENGE",
         Some(&INS_INTERNAL_AUTHENTICATE) => "INTERNAL AUTHENTICATE",
+        Some(&INS_SELECT) => "SELECT",
+        Some(&INS_READ_BINARY) => "READ BINARY",
+        Some(&INS_GET_RESPONSE) => "GET RESPONSE",
         Some(&INS_STORE_KEY) => "STORE KEY",
+        Some(&INS_DERIVE_KEY) => "DERIVE KEY",
+        Some(&INS_RENEW_ROOT) => "RENEW ROOT",
         _ => "unknown command",
     }
 }

@@ -31,6 +31,10 @@ pub enum Purpose {
     Sample = 6,
     /// How long the server works on the probe of one connection.
     Service = 7,
+    /// The keys that a card is issued anew with.
+    Reissue = 8,
+    /// The server's own keys that all cards have in common at issue.
+    Common = 9,
 }
 
 /// The owner of draws that belong to the `count`-th something of a card.

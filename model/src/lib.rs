@@ -8,8 +8,9 @@
 //! |---|---|
 //! | the keys, and which may renew which | [`rings`] |
 //! | what the protocol needs of a cipher | [`suite`], [`layout`] |
-//! | the card: commands, security state, memory | [`card`], [`apdu`] |
-//! | what crosses the line | [`message`], [`secure`] |
+//! | the card: commands, files, security state, memory, transport | [`card`], [`apdu`] |
+//! | how a reader makes one command of several APDUs | [`reader`] |
+//! | what crosses the line | [`message`], [`orders`], [`secure`] |
 //! | the client, and its retransmissions | [`client`] |
 //! | the server, its directory and its recovery policies | [`server`] |
 //! | where random numbers come from | [`draw`] |
@@ -21,8 +22,10 @@ pub mod draw;
 pub mod ids;
 pub mod layout;
 pub mod message;
+pub mod orders;
 pub mod outbox;
 pub mod ratio;
+pub mod reader;
 pub mod reject;
 pub mod rings;
 pub mod secure;

@@ -10,7 +10,8 @@
 //! The sequence number counts the requests of a connection from 0; an answer carries its request's.
 
 use crate::ids::{CardId, ConnectionId, KeyNo};
-use crate::rings::{KeyRef, Pair, Ring, RingShape};
+use crate::orders::{Orders, Way};
+use crate::rings::{Pair, RingShape};
 
 /// Version of the format; the first byte of each datagram.
 pub const VERSION: u8 = 1;
@@ -64,7 +65,7 @@ pub enum Message<'a> {
     UpdateRandoms {
         /// Number u of the upper internal key that all are derived with.
         upper: KeyNo,
-        /// The keys to renew, in this order.
+        /// The keys to renew, and how.
         orders: Orders<'a>,
     },
     /// Answer to `ServerVerdict` or `UpdateVerdict`: Ro and the internal key to use (Fig. 5).
@@ -85,72 +86,6 @@ pub enum Message<'a> {
     Stale,
     /// Answer to `Probe`.
     ProbeAnswer,
-}
-
-/// Keys to renew, each with its random Rk.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Orders<'a> {
-    random: usize,
-    entries: &'a [u8],
-}
-
-/// One key to renew.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Order<'a> {
-    /// The key.
-    pub key: KeyRef,
-    /// Its random Rk.
-    pub random: &'a [u8],
-}
-
-impl<'a> Orders<'a> {
-    /// Views entries of `random` + 2 bytes each; `None` if they do not fill `entries` exactly.
-    fn new(random: usize, entries: &'a [u8]) -> Option<Self> {
-        let orders = Orders { random, entries };
-        let whole = entries.len().is_multiple_of(random + 2);
-        let known = entries.chunks(random + 2).all(|entry| {
-            ring(entry[0]).is_some() && (1..=RingShape::MAX).contains(&entry.get(1).copied().unwrap_or(0))
-        });
-        (whole && known && !entries.is_empty()).then_some(orders)
-    }
-
-    /// How many keys.
-    pub const fn len(&self) -> usize {
-        self.entries.len() / (self.random + 2)
-    }
-
-    /// Whether there are none.
-    pub const fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// The `index`-th order.
-    pub fn at(&self, index: usize) -> Option<Order<'a>> {
-        let entry = self.entries.chunks(self.random + 2).nth(index)?;
-        let key = KeyRef { ring: ring(entry[0])?, no: KeyNo(entry[1]) };
-        Some(Order { key, random: &entry[2..] })
-    }
-
-    /// The entries as they were received, to be kept and viewed again with [`Orders::kept`].
-    pub fn raw(&self) -> (usize, &'a [u8]) {
-        (self.random, self.entries)
-    }
-
-    /// Views entries that [`Orders::raw`] gave.
-    pub fn kept(random: usize, entries: &'a [u8]) -> Self {
-        Orders { random, entries }
-    }
-
-    /// Appends one entry in the form that this type views.
-    pub fn push(entries: &mut Vec<u8>, key: KeyRef, random: &[u8]) {
-        entries.push(key.ring as u8);
-        entries.push(key.no.0);
-        entries.extend_from_slice(random);
-    }
-}
-
-fn ring(byte: u8) -> Option<Ring> {
-    [Ring::Internal, Ring::External].into_iter().find(|&ring| ring as u8 == byte)
 }
 
 /// Why bytes are not a message.
@@ -223,9 +158,10 @@ pub fn encode(header: Header, message: Message<'_>, out: &mut Vec<u8>) {
         }
         Message::UpdateRandoms { upper, orders } => {
             out.push(upper.0);
-            let random = u16::try_from(orders.random).expect("randoms are far below 64 KiB");
-            out.extend_from_slice(&random.to_be_bytes());
-            put_field(orders.entries, out);
+            out.push(orders.way() as u8);
+            let (keys, randoms) = orders.parts();
+            put_field(keys, out);
+            put_field(randoms, out);
         }
         Message::SessionSeed { internal, ro } => {
             out.push(internal.0);
@@ -272,8 +208,8 @@ pub fn decode(datagram: &[u8]) -> Result<(Header, Message<'_>), WireError> {
         SERVER_PROOF => Message::ServerProof(reader.field()?),
         UPDATE_RANDOMS => {
             let upper = reader.key_no()?;
-            let random = u16::from_be_bytes(reader.array()?);
-            let orders = Orders::new(random.into(), reader.field()?).ok_or(WireError::Value)?;
+            let way = Way::from_byte(reader.byte()?).ok_or(WireError::Value)?;
+            let orders = Orders::new(way, reader.field()?, reader.field()?).ok_or(WireError::Value)?;
             Message::UpdateRandoms { upper, orders }
         }
         SESSION_SEED => Message::SessionSeed { internal: reader.key_no()?, ro: reader.field()? },
@@ -382,14 +318,10 @@ mod tests {
     const HEAD: Header =
         Header { card: CardId(0x0102_0304), connection: ConnectionId(0x0a0b_0c0d_0e0f_1011), sequence: 7 };
 
-    fn entries() -> Vec<u8> {
-        let mut entries = Vec::new();
-        Orders::push(&mut entries, KeyRef { ring: Ring::Internal, no: KeyNo(3) }, &[1; 16]);
-        Orders::push(&mut entries, KeyRef { ring: Ring::External, no: KeyNo(4) }, &[2; 16]);
-        entries
-    }
+    const KEYS: [u8; 4] = [0, 3, 1, 4];
 
-    fn every_message(entries: &[u8]) -> Vec<Message<'_>> {
+    fn every_message() -> Vec<Message<'static>> {
+        let orders = Orders::new(Way::InsideCard, &KEYS, &[1; 32]).unwrap();
         let pair = Pair { internal: KeyNo(2), external: KeyNo(3) };
         vec![
             Message::Hello,
@@ -403,7 +335,7 @@ mod tests {
             Message::Challenge { update: true, pair, rs: &[8; 16] },
             Message::Verdict(true),
             Message::ServerProof(&[9; 16]),
-            Message::UpdateRandoms { upper: KeyNo(2), orders: Orders::new(16, entries).unwrap() },
+            Message::UpdateRandoms { upper: KeyNo(2), orders },
             Message::SessionSeed { internal: KeyNo(3), ro: &[10; 16] },
             Message::Done { again: true },
             Message::DataAnswer(&[11; 272]),
@@ -414,7 +346,7 @@ mod tests {
 
     #[test]
     fn every_message_survives_the_line() {
-        for message in every_message(&entries()) {
+        for message in every_message() {
             let mut datagram = Vec::new();
             encode(HEAD, message, &mut datagram);
             assert_eq!(decode(&datagram), Ok((HEAD, message)), "{}", message.name());
@@ -423,7 +355,7 @@ mod tests {
 
     #[test]
     fn a_cut_or_lengthened_message_is_refused() {
-        for message in every_message(&entries()) {
+        for message in every_message() {
             let mut datagram = Vec::new();
             encode(HEAD, message, &mut datagram);
             for end in 0..datagram.len() {
@@ -432,16 +364,6 @@ mod tests {
             datagram.push(0);
             assert_eq!(decode(&datagram), Err(WireError::Trailing), "{}", message.name());
         }
-    }
-
-    #[test]
-    fn orders_come_back_in_their_order() {
-        let entries = entries();
-        let orders = Orders::new(16, &entries).unwrap();
-        assert_eq!(orders.len(), 2);
-        assert_eq!(orders.at(0).unwrap().key, KeyRef { ring: Ring::Internal, no: KeyNo(3) });
-        assert_eq!(orders.at(1).unwrap().random, &[2; 16]);
-        assert_eq!(orders.at(2), None);
     }
 
     #[test]
@@ -455,9 +377,6 @@ mod tests {
         datagram[0] = VERSION;
         datagram[1] = 0x7f;
         assert_eq!(decode(&datagram), Err(WireError::Kind));
-        assert_eq!(Orders::new(16, &[9; 18]), None, "no such ring");
-        assert_eq!(Orders::new(16, &[0; 18]), None, "no such key");
-        assert_eq!(Orders::new(16, &[0; 17]), None, "not whole");
     }
 
     proptest! {
@@ -469,7 +388,7 @@ mod tests {
                 bytes[1] = kind;
                 if let Ok((_, Message::UpdateRandoms { orders, .. })) = decode(&bytes) {
                     for i in 0..=orders.len() {
-                        prop_assert_eq!(orders.at(i).is_some(), i < orders.len());
+                        prop_assert_eq!(orders.key(i).is_some(), i < orders.len());
                     }
                 }
             }

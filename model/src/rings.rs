@@ -33,6 +33,41 @@ pub struct Pair {
     pub external: KeyNo,
 }
 
+impl Pair {
+    /// The key of the pair in `ring`.
+    pub const fn key(self, ring: Ring) -> KeyRef {
+        let no = match ring {
+            Ring::Internal => self.internal,
+            Ring::External => self.external,
+        };
+        KeyRef { ring, no }
+    }
+}
+
+/// Which authentication a card demands before it lets a key be renewed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RenewalRule {
+    /// Claims 6 to 9: both keys used must be numbered below the target's pair, each in its own ring. A spare key, which
+    /// has no partner, can therefore not be renewed.
+    Below,
+    /// Claims 3 to 5: the key used in the target's own ring must be another than the target. A working key can then
+    /// renew its superiors.
+    OtherThan,
+}
+
+impl RenewalRule {
+    /// Both, in the order of the documentation.
+    pub const ALL: [RenewalRule; 2] = [RenewalRule::Below, RenewalRule::OtherThan];
+
+    /// The name in scenarios.
+    pub const fn name(self) -> &'static str {
+        match self {
+            RenewalRule::Below => "below",
+            RenewalRule::OtherThan => "other-than",
+        }
+    }
+}
+
 /// How many keys a card has: M internal and N external ones, each 1..=31 (a P2 reference has five bits).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RingShape {
@@ -80,6 +115,17 @@ impl RingShape {
         Some(Pair { internal: KeyNo(self.internal - depth.0), external: KeyNo(self.external - depth.0) })
     }
 
+    /// The working pair, (M, N).
+    pub const fn working(self) -> Pair {
+        Pair { internal: KeyNo(self.internal), external: KeyNo(self.external) }
+    }
+
+    /// The root pair: the deepest one.
+    pub const fn root(self) -> Pair {
+        let above = self.depths() - 1;
+        Pair { internal: KeyNo(self.internal - above), external: KeyNo(self.external - above) }
+    }
+
     /// The position of a key in its party's block, in keys; `None` if there is no such key.
     pub const fn slot(self, key: KeyRef) -> Option<usize> {
         let (first, count) = match key.ring {
@@ -92,16 +138,16 @@ impl RingShape {
         Some(first + key.no.0 as usize - 1)
     }
 
-    /// Whether a card may renew `target` after an authentication with `used` (claims 6 to 9): both keys used
-    /// must be numbered below the target's pair, each in its own ring. A spare key, which has no partner,
-    /// can therefore not be renewed.
-    pub const fn permits(self, used: Pair, target: KeyRef) -> bool {
-        let (m, n) = (self.internal as i16, self.external as i16);
-        let (target_m, target_n) = match target.ring {
-            Ring::Internal => (target.no.0 as i16, target.no.0 as i16 - m + n),
-            Ring::External => (target.no.0 as i16 - n + m, target.no.0 as i16),
-        };
-        (used.internal.0 as i16) < target_m && (used.external.0 as i16) < target_n
+    /// Whether a card that follows `rule` may renew `target` after an authentication with `used`.
+    pub const fn permits(self, rule: RenewalRule, used: Pair, target: KeyRef) -> bool {
+        let (used_m, used_n) = (used.internal.0 as i16, used.external.0 as i16);
+        let (m, n, no) = (self.internal as i16, self.external as i16, target.no.0 as i16);
+        match (rule, target.ring) {
+            (RenewalRule::Below, Ring::Internal) => used_m < no && used_n < no - m + n,
+            (RenewalRule::Below, Ring::External) => used_m < no - n + m && used_n < no,
+            (RenewalRule::OtherThan, Ring::Internal) => used_m != no,
+            (RenewalRule::OtherThan, Ring::External) => used_n != no,
+        }
     }
 }
 
@@ -149,13 +195,32 @@ mod tests {
     #[test]
     fn only_lower_numbers_in_both_rings_renew_a_key() {
         let upper = pair(2, 3);
-        assert!(FIG_3.permits(upper, internal(3)));
-        assert!(FIG_3.permits(upper, external(4)));
-        assert!(!FIG_3.permits(upper, internal(2)), "itself");
-        assert!(!FIG_3.permits(upper, external(3)), "itself");
-        assert!(!FIG_3.permits(pair(3, 4), internal(3)), "the working pair renews nothing");
-        assert!(!FIG_3.permits(pair(2, 4), external(4)), "external not below");
-        assert!(!FIG_3.permits(pair(3, 3), internal(3)), "internal not below");
-        assert!(!FIG_3.permits(pair(1, 1), external(2)), "the root has nothing above it by default");
+        let permits = |used, target| FIG_3.permits(RenewalRule::Below, used, target);
+        assert!(permits(upper, internal(3)));
+        assert!(permits(upper, external(4)));
+        assert!(!permits(upper, internal(2)), "itself");
+        assert!(!permits(upper, external(3)), "itself");
+        assert!(!permits(pair(3, 4), internal(3)), "the working pair renews nothing");
+        assert!(!permits(pair(2, 4), external(4)), "external not below");
+        assert!(!permits(pair(3, 3), internal(3)), "internal not below");
+        assert!(!permits(pair(1, 1), external(2)), "the root has nothing above it by default");
+    }
+
+    #[test]
+    fn any_other_key_of_its_ring_renews_a_key_under_claims_3_to_5() {
+        let permits = |used, target| FIG_3.permits(RenewalRule::OtherThan, used, target);
+        assert!(permits(pair(3, 4), internal(1)), "a working key renews the root");
+        assert!(permits(pair(1, 4), external(1)), "a spare key too");
+        assert!(permits(pair(2, 3), external(4)) && permits(pair(2, 3), internal(3)));
+        assert!(permits(pair(2, 4), internal(3)), "the external key may be any");
+        assert!(permits(pair(3, 3), external(4)), "the internal key may be any");
+        assert!(!permits(pair(3, 1), internal(3)), "itself");
+        assert!(!permits(pair(1, 4), external(4)), "itself");
+    }
+
+    #[test]
+    fn the_root_pair_is_the_deepest() {
+        assert_eq!(FIG_3.root(), pair(1, 2));
+        assert_eq!(RingShape::new(4, 1).unwrap().root(), pair(4, 1));
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn cards_table(depths: usize) -> Table<CardRow> {
         columns.extend(depth_columns(depth));
     }
     columns.extend([
-        Column::int("nvm_writes", "Writes to the card's non-volatile memory.", |c: &CardRow| {
+        Column::int("nvm_writes", "Page writes to the card's non-volatile memory.", |c: &CardRow| {
             u64::from(c.nvm_writes)
         }),
         Column::int("sessions", "Sessions completed.", |c: &CardRow| u64::from(c.sessions)),

@@ -5,6 +5,7 @@ use crate::failures::failures_table;
 use crate::faults::faults_table;
 use crate::manifest::MANIFEST_FILE;
 use crate::phases::phases_table;
+use crate::renewals::renewals_table;
 use crate::run::HLOG_FILE;
 use crate::summary::summary_table;
 use crate::timeline::timeline_table;
@@ -38,6 +39,7 @@ pub fn columns_markdown() -> String {
         timeline_table().markdown(),
         failures_table().markdown(),
         faults_table().markdown(),
+        renewals_table().markdown(),
         cards_table(1).markdown(),
     ];
     format!("{INTRODUCTION}\n{}\n{}", tables.join("\n"), other_files())

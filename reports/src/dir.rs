@@ -11,11 +11,12 @@ use std::process;
 use crate::manifest::{MANIFEST_FILE, RUN_KIND, kind_of};
 
 /// Everything that a run directory holds.
-const FILES_OF_A_RUN: [&str; 9] = [
+const FILES_OF_A_RUN: [&str; 10] = [
     MANIFEST_FILE,
     "cards.csv",
     "failures.csv",
     "faults.csv",
+    "renewals.csv",
     "latency",
     "latency.hlog",
     "phases.csv",

@@ -20,6 +20,10 @@ pub struct Results {
     pub timeline: Vec<Bucket>,
     /// What failed, where and why; sorted, no two alike.
     pub failures: Vec<Failure>,
+    /// Renewals by depth, from 0 to the deepest that was started.
+    pub renewals: Vec<Renewals>,
+    /// What one reissue costs, in the scenario's unit.
+    pub reissue_cost: u64,
     /// Each fault that the scenario asks for, and how often it struck.
     pub faults: Vec<FaultCount>,
     /// Sum modulo 2^128 of the xxh3-128 hashes of everything delivered.
@@ -124,6 +128,10 @@ counts! {
     late_deliveries,
     /// Visits left out because the card's last one was not over.
     arrivals_skipped,
+    /// Cards that were issued anew, each time counted.
+    reissues,
+    /// Interrupted updates that a later proof under the staged keys completed, the epilogue included.
+    updates_promoted,
 }
 
 /// The server's load over the horizon.
@@ -218,6 +226,19 @@ pub struct Failure {
     pub cause: &'static str,
     /// How many.
     pub count: u64,
+}
+
+/// The renewals of one depth; where a renewal covers several, of the deepest one.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Renewals {
+    /// Attempts.
+    pub started: u64,
+    /// Attempts that were committed.
+    pub committed: u64,
+    /// Attempts whose connection ended before the commit.
+    pub interrupted: u64,
+    /// Interrupted ones that were committed later, the epilogue included.
+    pub recovered: u64,
 }
 
 /// A fault that the scenario asks for.

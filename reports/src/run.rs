@@ -9,6 +9,7 @@ use crate::faults::faults_table;
 use crate::hdr::{write_hgrm, write_hlog};
 use crate::manifest::{MANIFEST_FILE, write_manifest};
 use crate::phases::{PhaseRow, phases_table};
+use crate::renewals::{renewal_rows, renewals_table};
 use crate::results::{CardRow, Manifest, Results};
 use crate::summary::summary_table;
 use crate::table::Table;
@@ -43,6 +44,7 @@ pub fn write_run(
     write_table(dir, timeline_table(), BucketRow::all(results))?;
     write_table(dir, failures_table(), &results.failures)?;
     write_table(dir, faults_table(), &results.faults)?;
+    write_table(dir, renewals_table(), renewal_rows(&results.renewals))?;
     for row in PhaseRow::all(results) {
         dir.file(&row.hgrm_file(), |file| write_hgrm(file, row.latency_us))?;
     }

@@ -106,7 +106,7 @@ fn line_columns() -> Vec<Column<Results>> {
         count!(retransmissions, "Datagrams that a client sent again."),
         count!(line_bytes, "Bytes handed to the lines, lower layers' headers included."),
         count!(apdus, "Commands that a card received whole."),
-        count!(nvm_writes, "Atomic writes to the cards' non-volatile memory."),
+        count!(nvm_writes, "Page writes to the cards' non-volatile memory."),
     ]
 }
 
@@ -163,6 +163,17 @@ fn appended_columns() -> Vec<Column<Results>> {
             "Mean of the wait in the server's queue, those that did not wait included, ms; \
              empty where there was none.",
             |r: &Results| Cell::ms_mean(r.server.waited_ns, r.server.wait_us.len()),
+        ),
+        count!(reissues, "Cards that were issued anew; a card counts each time."),
+        Column::int(
+            "reissue_cost",
+            "What they cost together, in the unit of the scenario's `reissue.cost`.",
+            |r: &Results| r.counts.reissues * r.reissue_cost,
+        ),
+        count!(
+            updates_promoted,
+            "Interrupted updates that a later proof under the staged keys completed (recovery stage-and-flip), \
+             the epilogue included. They are among the recovered, not among the committed."
         ),
     ]
 }

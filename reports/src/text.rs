@@ -125,6 +125,18 @@ fn people(page: &mut Page, results: &Results) {
     if c.updates_interrupted > 0 {
         page.line("", format_args!("{} recovered after an interruption", grouped(c.updates_recovered)));
     }
+    if results.renewals.len() > 1 {
+        let depths = results.renewals.iter().enumerate();
+        let committed = depths.map(|(depth, of)| format!("{} at depth {depth}", grouped(of.committed)));
+        page.line("", format_args!("committed: {}", committed.collect::<Vec<_>>().join(", ")));
+    }
+    if c.reissues > 0 {
+        let cost = match results.reissue_cost {
+            0 => String::new(),
+            cost => format!(", at a cost of {}", grouped(c.reissues * cost)),
+        };
+        page.line("Issuer", format_args!("{} issued anew{cost}", counted(c.reissues, "card")));
+    }
     page.gap();
 }
 

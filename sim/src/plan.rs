@@ -2,9 +2,10 @@
 //!
 //! `scenario/` builds a [`Plan`] from TOML; the world and the engines read it and nothing else.
 
-use keystorm_model::card::CardRules;
+use keystorm_model::card::transport::{self, BitRate};
+use keystorm_model::card::{CardRules, CardWork, WriteMode};
 use keystorm_model::rings::RingShape;
-use keystorm_model::server::{Embodiment, Recovery};
+use keystorm_model::server::{Embodiment, Order, Recovery, RootRenewal};
 use keystorm_model::suite::{Comparison, SuiteId};
 use keystorm_model::{Ratio, SimTime, SiteId, Span};
 
@@ -33,6 +34,8 @@ pub struct Plan {
     pub load: LoadPlan,
     /// Key renewal.
     pub update: UpdatePlan,
+    /// Cards that are issued anew.
+    pub reissue: ReissuePlan,
     /// The server machine.
     pub server: ServerPlan,
     /// What goes wrong besides the line's own losses.
@@ -78,25 +81,94 @@ pub struct FleetPlan {
     pub suite: SuiteId,
     /// How card and server judge a symmetric proof.
     pub comparison: Comparison,
+    /// Whose the server's own keys are.
+    pub server_keys: ServerKeys,
+}
+
+/// Whose the server's own keys Ksi are at issue \[0035\].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ServerKeys {
+    /// Each user has some of their own.
+    PerUser,
+    /// All users have the same.
+    Common,
+}
+
+impl ServerKeys {
+    /// Both, in the order of the documentation.
+    pub const ALL: [ServerKeys; 2] = [ServerKeys::PerUser, ServerKeys::Common];
+
+    /// The name in scenarios.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ServerKeys::PerUser => "per-user",
+            ServerKeys::Common => "common",
+        }
+    }
 }
 
 /// The card's rules and speed.
 #[derive(Clone, Debug)]
 pub struct CardPlan {
-    /// What the card enforces.
+    /// What the card enforces, and what it is made of.
     pub rules: CardRules,
     /// Time from power-up to the last byte of the answer to reset.
     pub reset: Span,
+    /// The interface's speed, once reader and card have agreed on it.
+    pub speed: BitRate,
     /// Time to move one byte over the interface, either way.
     pub byte: Span,
     /// The operating system's own time per command.
     pub command: Span,
-    /// Time of one `prove`, `derive` or `check` with a key of the ring, key set-up included.
-    pub cipher: Span,
+    /// Time of one proof with an internal key, key set-up included.
+    pub prove: Span,
+    /// Time of one check with an external key, key set-up included.
+    pub check: Span,
+    /// Time to generate a pair of keys from a seed.
+    pub generate: Span,
     /// Time to draw a challenge.
     pub random: Span,
-    /// Time of one atomic write to non-volatile memory.
+    /// Time of one atomic page write to non-volatile memory.
     pub nvm_write: Span,
+    /// Time of one page write that is not atomic.
+    pub nvm_plain_write: Span,
+}
+
+/// Bit times of a byte on a contact interface: start, eight data bits, parity, and two of guard time.
+pub const BITS_PER_BYTE: u64 = 12;
+
+impl CardPlan {
+    /// How long the interface takes for a byte at `speed`, rounded to 1 ns.
+    pub const fn byte_time(speed: BitRate) -> Span {
+        let speed = speed.0 as u64;
+        Span::from_ns((BITS_PER_BYTE * 1_000_000_000 + speed / 2) / speed)
+    }
+
+    /// From power-up until the card can be given a command, if its memory had so much to restore. Reader and card agree
+    /// on the speed at the default one.
+    pub fn reset_time(&self, recovery: CardWork) -> Span {
+        let agreement = transport::pps_bytes(self.rules.protocol, self.speed);
+        self.reset + Self::byte_time(transport::DEFAULT_SPEED) * agreement as u64 + self.write_time(recovery)
+    }
+
+    /// How long the card takes for a command: interface, operating system, ciphers, random numbers and memory.
+    pub fn command_time(&self, work: CardWork, command: usize, answer: usize) -> Span {
+        self.command
+            + self.byte * transport::wire_bytes(self.rules.protocol, command, answer) as u64
+            + self.prove * u64::from(work.proves)
+            + self.check * u64::from(work.checks)
+            + self.generate * u64::from(work.generates)
+            + self.random * u64::from(work.randoms)
+            + self.write_time(work)
+    }
+
+    fn write_time(&self, work: CardWork) -> Span {
+        let each = match self.rules.nvm.mode {
+            WriteMode::InPlace => self.nvm_plain_write,
+            WriteMode::UndoLog | WriteMode::ShadowPage => self.nvm_write,
+        };
+        each * u64::from(work.writes)
+    }
 }
 
 /// The line between a client and the server; each client has its own, all lines have these properties.
@@ -254,14 +326,55 @@ pub struct RetryVisit {
 /// Key renewal.
 #[derive(Clone, Debug)]
 pub struct UpdatePlan {
-    /// How a renewal is done.
-    pub embodiment: Embodiment,
-    /// The period of each depth, from depth 0 on; empty: no renewals.
+    /// How a renewal is done: card `c` follows the entry `c` modulo their number.
+    pub embodiments: Vec<Embodiment>,
+    /// Whether the second random is the complement of the first, and not sent.
+    pub complement: bool,
+    /// The period of each depth, from depth 0 on; empty: no periodic renewals.
     pub periods: Vec<Span>,
+    /// The operator's orders, in the order of their times.
+    pub orders: Vec<Order>,
+    /// What happens when the root pair is due; `None`: it never is.
+    pub root: Option<RootRenewal>,
     /// Which cards are due at time 0.
     pub due: DueAtStart,
     /// What becomes of an interrupted renewal.
     pub recovery: Recovery,
+}
+
+/// Cards that are issued anew.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReissuePlan {
+    /// After so many sessions in a row that failed with an NG; `None`: only where the root demands it.
+    pub after_refusals: Option<u8>,
+    /// How a card gets its new keys.
+    pub way: ReissueWay,
+    /// How long that takes.
+    pub takes: Span,
+    /// What one costs, in a unit of the scenario's choice.
+    pub cost: u64,
+}
+
+/// How a card gets new keys from its issuer [0058-0059].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReissueWay {
+    /// The card goes back to the issuer, and is missing meanwhile.
+    Return,
+    /// A new card comes, and the old one is used until then.
+    Replacement,
+}
+
+impl ReissueWay {
+    /// Both, in the order of the documentation.
+    pub const ALL: [ReissueWay; 2] = [ReissueWay::Return, ReissueWay::Replacement];
+
+    /// The name in scenarios.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ReissueWay::Return => "return",
+            ReissueWay::Replacement => "replacement",
+        }
+    }
 }
 
 /// Which cards are due at time 0.
@@ -289,8 +402,12 @@ pub struct ServerPlan {
 pub struct CostTable {
     /// Receiving, decoding, looking up, encoding and sending one datagram.
     pub datagram: Span,
-    /// One `prove`, `check` or `derive`, key set-up included.
-    pub cipher: Span,
+    /// One proof made, key set-up included.
+    pub prove: Span,
+    /// One proof checked, key set-up included.
+    pub check: Span,
+    /// One pair of keys generated from a proof; of no meaning with a symmetric suite.
+    pub generate: Span,
     /// Sealing or opening one message of session data.
     pub aead: Span,
     /// Making one change of the client directory durable.

@@ -7,10 +7,11 @@ use rayon::prelude::*;
 
 use crate::engine::{Progress, Stopped};
 use crate::plan::Plan;
-use crate::run::{Finished, simulate};
+use crate::run::{Finished, simulate_with};
 
 /// Runs `plan` once with each of `seeds`, at most `jobs` at the same time (0 counts as 1).
 ///
+/// `pairs` makes or fetches what a run's cards are issued with, from any thread; it should keep to that thread.
 /// `watch` is told which run (its place in `seeds`) has come how far, from any thread; `false` stops that run. `keep`
 /// takes from each finished run what is wanted: a run's world is dropped with the rest, so that no more than `jobs`
 /// worlds are in memory unless `keep` returns them. The results are in the order of `seeds`.
@@ -18,12 +19,14 @@ pub fn replicate<T: Send>(
     plan: &Plan,
     seeds: &[u64],
     jobs: usize,
+    pairs: impl Fn(&Plan) -> Result<Vec<u8>, Stopped> + Sync,
     watch: impl Fn(usize, Progress) -> bool + Sync,
     keep: impl Fn(Finished) -> T + Sync,
 ) -> Vec<Result<T, Stopped>> {
     let one = |(place, &seed): (usize, &u64)| {
         let plan = Plan { seed, ..plan.clone() };
-        simulate(plan, &mut |progress| watch(place, progress)).map(&keep)
+        let pairs = pairs(&plan)?;
+        simulate_with(plan, pairs, &mut |progress| watch(place, progress)).map(&keep)
     };
     if jobs <= 1 || seeds.len() <= 1 {
         return seeds.iter().enumerate().map(one).collect();
@@ -40,6 +43,7 @@ mod tests {
     use keystorm_reports::summary_json;
     use std::sync::atomic::{AtomicU64, Ordering};
 
+    use crate::issue::{Order, fresh};
     use crate::plan::EngineKind;
 
     const SCENARIO: &str = "horizon = \"25s\"\n[fleet]\ncards = 60\nclients = 20\nsites = 2\n[update]\nperiods = [\"30d\"]\n\
@@ -52,13 +56,17 @@ mod tests {
         Plan { engine, ..crate::scenario::load(&path, &[]).unwrap() }
     }
 
+    fn issued(plan: &Plan) -> Result<Vec<u8>, Stopped> {
+        Ok(fresh(&Order::of(plan)))
+    }
+
     /// All that a run found, in the order of the seeds.
     fn found(plan: &Plan, seeds: &[u64], jobs: usize) -> Vec<(u128, Vec<u128>, String)> {
         let keep = |finished: Finished| {
             let summary = summary_json(&finished.results).to_string();
             (finished.results.trace_digest, finished.interval_digests, summary)
         };
-        let runs = replicate(plan, seeds, jobs, |_, _| true, keep);
+        let runs = replicate(plan, seeds, jobs, issued, |_, _| true, keep);
         runs.into_iter().map(|run| run.expect("nobody stops these runs")).collect()
     }
 
@@ -85,7 +93,7 @@ mod tests {
             reports.fetch_add(1, Ordering::Relaxed);
             place != 1
         };
-        let runs = replicate(&plan, &[5, 6, 7], 2, watch, |finished| finished.results.run.seed);
+        let runs = replicate(&plan, &[5, 6, 7], 2, issued, watch, |finished| finished.results.run.seed);
         assert!(matches!(runs[..], [Ok(5), Err(Stopped::Cancelled), Ok(7)]));
         assert!(reports.into_inner() > 0);
     }

@@ -1,11 +1,11 @@
 //! From a plan to its results: chooses the engine, runs it, and judges what it found.
 
-use keystorm_model::server::Embodiment;
 use keystorm_model::{Ratio, SimTime, Span};
 use keystorm_reports::results::{FaultCount, Results, RunFacts, ServerFigures};
 
 use crate::check::Violation;
 use crate::engine::{self, Stopped, Watch};
+use crate::issue::{self, Order};
 use crate::plan::{EngineKind, LossPlan, Plan};
 use crate::record::Recorder;
 use crate::world::World;
@@ -34,10 +34,18 @@ impl Finished {
     }
 }
 
-/// Runs `plan`. `watch` is told how far the run has come, and may stop it.
+/// Makes the pairs that `plan` needs, and runs it. `watch` is told how far the run has come, and may stop it.
+///
+/// With an asymmetric suite the pairs may take longer than the run: see [`issue::Stock`] and [`simulate_with`].
 pub fn simulate(plan: Plan, watch: Watch<'_>) -> Result<Finished, Stopped> {
+    let pairs = issue::fresh(&Order::of(&plan));
+    simulate_with(plan, pairs, watch)
+}
+
+/// Runs `plan` with the pairs that have been made for it.
+pub fn simulate_with(plan: Plan, pairs: Vec<u8>, watch: Watch<'_>) -> Result<Finished, Stopped> {
     let engine = plan.engine;
-    let world = World::new(plan);
+    let world = World::new(plan, pairs);
     let ended = match engine {
         EngineKind::Turmoil => engine::turmoil::run(world, watch)?,
         EngineKind::Events => engine::events::run(world, watch)?,
@@ -62,6 +70,8 @@ pub fn simulate(plan: Plan, watch: Watch<'_>) -> Result<Finished, Stopped> {
         bucket_ns: recorded.bucket.as_ns(),
         timeline: recorded.timeline,
         failures: recorded.failures,
+        renewals: recorded.renewals,
+        reissue_cost: plan.reissue.cost,
         faults,
         trace_digest: recorded.trace_digest,
     };
@@ -78,7 +88,7 @@ fn facts(plan: &Plan) -> RunFacts {
         engine: plan.engine.name(),
         version: VERSION,
         suite: plan.fleet.suite.name(),
-        embodiment: Embodiment::name(plan.update.embodiment).to_owned(),
+        embodiment: plan.update.embodiments.iter().map(|one| one.name()).collect::<Vec<_>>().join("+"),
         recovery: plan.update.recovery.name(),
         cards: plan.fleet.cards.into(),
         clients: plan.fleet.clients.into(),

@@ -20,6 +20,7 @@ const QUICK: &[&str] = &["quickstart"];
 /// Scenarios that take minutes even in a release build: their goldens are those of a smaller fleet.
 const SMALLER: &[(&str, &[&str])] = &[
     ("million-month", &["fleet.cards=20000", "fleet.clients=400"]),
+    ("year", &["fleet.cards=10000", "fleet.clients=200"]),
     ("ten-million", &["fleet.cards=100000", "fleet.clients=2000"]),
 ];
 

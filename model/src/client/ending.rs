@@ -49,6 +49,8 @@ impl Cause {
 /// Where a connection stands: the request that awaits its answer, or the command that the card is at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
+    /// SELECT of the DF that the keys belong to.
+    Select,
     /// Hello awaits Challenge.
     Hello,
     /// INTERNAL AUTHENTICATE with Rs.
@@ -67,6 +69,10 @@ pub enum Step {
     ObtainKey,
     /// STORE KEY.
     StoreKey,
+    /// DERIVE KEY.
+    DeriveKey,
+    /// RENEW ROOT.
+    RenewRoot,
     /// UpdateVerdict awaits what comes next.
     UpdateVerdict,
     /// INTERNAL AUTHENTICATE with Ro.
@@ -81,6 +87,7 @@ impl Step {
     /// The name in reports.
     pub const fn name(self) -> &'static str {
         match self {
+            Step::Select => "SELECT",
             Step::Hello => "Hello",
             Step::ProveCard => "INTERNAL AUTHENTICATE Rs",
             Step::CardProof => "CardProof",
@@ -90,6 +97,8 @@ impl Step {
             Step::ServerVerdict => "ServerVerdict",
             Step::ObtainKey => "INTERNAL AUTHENTICATE Rk",
             Step::StoreKey => "STORE KEY",
+            Step::DeriveKey => "DERIVE KEY",
+            Step::RenewRoot => "RENEW ROOT",
             Step::UpdateVerdict => "UpdateVerdict",
             Step::SessionKey => "INTERNAL AUTHENTICATE Ro",
             Step::Data => "Data",
@@ -100,20 +109,17 @@ impl Step {
     /// The part of a session that the step belongs to, as reports name it.
     pub const fn phase(self) -> &'static str {
         match self {
-            Step::Hello => "connect",
+            Step::Select | Step::Hello => "connect",
             Step::ProveCard
             | Step::CardProof
             | Step::GetChallenge
             | Step::ServerChallenge
             | Step::CheckServer
             | Step::ServerVerdict => "auth",
-            Step::ObtainKey | Step::StoreKey | Step::UpdateVerdict => "update",
+            Step::ObtainKey | Step::StoreKey | Step::DeriveKey | Step::RenewRoot | Step::UpdateVerdict => {
+                "update"
+            }
             Step::SessionKey | Step::Data | Step::Probe => "session",
         }
     }
-}
-
-/// How many card commands a connection takes that goes well: `renewed` keys in embodiment 1.
-pub const fn commands_in_connection(renewed: u32) -> u32 {
-    4 + 2 * renewed
 }

@@ -4,16 +4,23 @@
 //! It sends one request at a time and repeats it with exponential backoff until the answer comes or its tries
 //! are used up. A repeated or late answer is harmless: it never makes the client send a card command twice.
 
+mod commands;
 mod ending;
+mod renewal;
 mod retry;
 
-pub use ending::{Cause, Ending, Step, commands_in_connection};
+pub use commands::commands_in_connection;
+pub use ending::{Cause, Ending, Step};
 pub use retry::Retry;
 
-use crate::apdu::{self, StatusWord};
+use crate::apdu::{Instruction, StatusWord};
+use crate::card::files;
+use crate::card::transport::Protocol;
 use crate::ids::{CardId, ConnectionId, KeyNo};
-use crate::message::{self, HEADER, Header, Message, Orders};
+use crate::message::{self, HEADER, Header, Message};
+use crate::orders::KeptOrders;
 use crate::outbox::{Outbox, Slice};
+use crate::reader::{Dialogue, Turn};
 use crate::reject::Reject;
 use crate::rings::Pair;
 use crate::secure::{Channel, Direction, TAG};
@@ -25,12 +32,24 @@ use crate::time::{SimTime, Span};
 pub struct ClientRules {
     /// The cipher suite of the cards.
     pub suite: SuiteId,
+    /// How the cards' readers speak to them, which the answer to reset says.
+    pub protocol: Protocol,
+    /// Whether the keys' DF is selected by a reset, which the answer to reset says too. If it is not, it is selected
+    /// before anything else, and the card's number is read from its control information.
+    pub implicit_df: bool,
     /// Retransmission.
     pub retry: Retry,
     /// Encrypted request/answer pairs per session.
     pub exchanges: u16,
     /// Plain bytes of each request.
     pub request_bytes: u16,
+}
+
+impl ClientRules {
+    /// For cards that speak T=1 and select their keys' DF by themselves.
+    pub const fn new(suite: SuiteId, retry: Retry, exchanges: u16, request_bytes: u16) -> Self {
+        ClientRules { suite, protocol: Protocol::T1, implicit_df: true, retry, exchanges, request_bytes }
+    }
 }
 
 /// What can happen to a client.
@@ -100,10 +119,16 @@ pub struct Client {
     request: Vec<u8>,
     pair: Pair,
     upper: KeyNo,
-    /// The orders of an update as they were received, and how many have been carried out.
-    orders: Vec<u8>,
-    order_random: usize,
-    orders_done: usize,
+    /// The orders of an update, and what has been done of them.
+    orders: KeptOrders,
+    /// How many keys have been obtained from the card, or derived by it.
+    obtained: usize,
+    /// The card's answers from which keys grow that have not been stored yet, one behind the other.
+    seeds: Vec<u8>,
+    random: Vec<u8>,
+    dialogue: Dialogue,
+    /// The card's answer to the last instruction.
+    answer: Vec<u8>,
     channel: Option<Channel>,
     exchange: u16,
     plain: Vec<u8>,
@@ -119,9 +144,12 @@ impl Default for Client {
             request: Vec::new(),
             pair: Pair { internal: KeyNo(0), external: KeyNo(0) },
             upper: KeyNo(0),
-            orders: Vec::new(),
-            order_random: 0,
-            orders_done: 0,
+            orders: KeptOrders::default(),
+            obtained: 0,
+            seeds: Vec::new(),
+            random: Vec::new(),
+            dialogue: Dialogue::new(Protocol::T1),
+            answer: Vec::new(),
             channel: None,
             exchange: 0,
             plain: Vec::new(),
@@ -140,7 +168,12 @@ impl Client {
         out: &mut Outbox<ClientEffect>,
     ) {
         self.begin(card, connection);
-        self.request(rules, now, Step::Hello, Message::Hello, None, out);
+        if rules.implicit_df {
+            self.request(rules, now, Step::Hello, Message::Hello, None, out);
+        } else {
+            let select = Instruction::select_name_fci(&files::DF1_NAME);
+            self.instruct(rules, Step::Select, select, out);
+        }
     }
 
     /// Starts a connection without a card: one request, one answer, no Bye.
@@ -179,7 +212,7 @@ impl Client {
             (_, ClientInput::CardGone) => self.fail(self.at(), Cause::CardPulled, out),
             (Phase::Waiting { .. }, ClientInput::Wake) => self.wake(rules, now, out),
             (&Phase::AtCard(step), ClientInput::CardAnswer(answer)) => {
-                self.card_answered(rules, now, step, answer, out);
+                self.apdu_answered(rules, now, step, answer, out);
             }
             (Phase::Waiting { .. }, ClientInput::CardAnswer(_)) | (Phase::AtCard(_), ClientInput::Wake) => {}
         }
@@ -313,36 +346,34 @@ impl Client {
             (Step::Hello, Message::Challenge { update, pair, rs }) if rs.len() == sizes.challenge => {
                 self.pair = pair;
                 out.effects.push(ClientEffect::Challenged { update });
-                self.command(
-                    Step::ProveCard,
-                    |bytes| apdu::internal_authenticate(pair.internal, rs, bytes),
-                    out,
-                );
+                let prove = Instruction::internal_authenticate(pair.internal, rs);
+                self.instruct(rules, Step::ProveCard, prove, out);
             }
             (Step::CardProof, Message::Verdict(true)) => {
-                self.command(Step::GetChallenge, |bytes| apdu::get_challenge(sizes.challenge, bytes), out);
+                self.instruct(rules, Step::GetChallenge, Instruction::get_challenge(sizes.challenge), out);
             }
             (step @ Step::CardProof, Message::Verdict(false)) => {
                 self.end(Ending::Failed { step, cause: Cause::ServerSaidNo }, out);
             }
             (Step::ServerChallenge, Message::ServerProof(csi)) if csi.len() == sizes.proof => {
                 let external = self.pair.external;
-                self.command(
-                    Step::CheckServer,
-                    |bytes| apdu::external_authenticate(external, csi, bytes),
-                    out,
-                );
+                let check = Instruction::external_authenticate(external, csi);
+                self.instruct(rules, Step::CheckServer, check, out);
             }
             (Step::ServerVerdict, Message::UpdateRandoms { upper, orders })
-                if failure.is_none() && orders.raw().0 == sizes.renewal_random =>
+                if failure.is_none() && orders.fit(sizes.renewal_random) =>
             {
-                self.take_orders(upper, orders);
-                self.obtain_key(out);
+                self.upper = upper;
+                self.orders.keep(orders);
+                self.obtained = 0;
+                self.seeds.clear();
+                self.renew_next(rules, out);
             }
             (Step::ServerVerdict | Step::UpdateVerdict, Message::SessionSeed { internal, ro })
                 if failure.is_none() && ro.len() == sizes.challenge =>
             {
-                self.command(Step::SessionKey, |bytes| apdu::internal_authenticate(internal, ro, bytes), out);
+                let prove = Instruction::internal_authenticate(internal, ro);
+                self.instruct(rules, Step::SessionKey, prove, out);
             }
             (Step::ServerVerdict | Step::UpdateVerdict, Message::Done { again: true })
                 if failure.is_none() =>
@@ -393,32 +424,23 @@ impl Client {
         self.sent(rules, now, Step::Data, None, out);
     }
 
-    fn command(&mut self, step: Step, write: impl FnOnce(&mut Vec<u8>), out: &mut Outbox<ClientEffect>) {
+    /// Gives the card an instruction: its first APDU, if it takes several.
+    fn instruct(
+        &mut self,
+        rules: &ClientRules,
+        step: Step,
+        instruction: Instruction<'_>,
+        out: &mut Outbox<ClientEffect>,
+    ) {
         self.phase = Phase::AtCard(step);
-        let command = out.put(write);
+        self.dialogue.speak(rules.protocol);
+        let apdu = self.dialogue.begin(instruction);
+        let command = out.put(|bytes| bytes.extend_from_slice(apdu));
         out.effects.push(ClientEffect::Command(command));
     }
 
-    fn take_orders(&mut self, upper: KeyNo, orders: Orders<'_>) {
-        let (random, entries) = orders.raw();
-        self.upper = upper;
-        self.orders.clear();
-        self.orders.extend_from_slice(entries);
-        self.order_random = random;
-        self.orders_done = 0;
-    }
-
-    /// Lets the card compute the next new key.
-    fn obtain_key(&mut self, out: &mut Outbox<ClientEffect>) {
-        let orders = std::mem::take(&mut self.orders);
-        let order = Orders::kept(self.order_random, &orders).at(self.orders_done);
-        let random = order.expect("another order is left").random;
-        let upper = self.upper;
-        self.command(Step::ObtainKey, |bytes| apdu::internal_authenticate(upper, random, bytes), out);
-        self.orders = orders;
-    }
-
-    fn card_answered(
+    /// The card has answered an APDU: sends the next one of the instruction, or takes its answer.
+    fn apdu_answered(
         &mut self,
         rules: &ClientRules,
         now: SimTime,
@@ -426,12 +448,43 @@ impl Client {
         answer: &[u8],
         out: &mut Outbox<ClientEffect>,
     ) {
-        let (data, status) = sound_answer(step, rules.suite.sizes(), answer).unwrap_or_else(|| {
-            out.effects.push(ClientEffect::Rejected(Reject::Malformed));
-            (&[], StatusWord::NO_DIAGNOSIS)
-        });
+        let mut data = std::mem::take(&mut self.answer);
+        data.clear();
+        let status = match self.dialogue.answered(answer) {
+            Ok(Turn::Apdu(apdu)) => {
+                let command = out.put(|bytes| bytes.extend_from_slice(apdu));
+                out.effects.push(ClientEffect::Command(command));
+                self.answer = data;
+                return;
+            }
+            Ok(Turn::Done(answer, status)) if is_sound(step, rules.suite.sizes(), answer, status) => {
+                data.extend_from_slice(answer);
+                status
+            }
+            Ok(Turn::Done(..)) | Err(_) => {
+                out.effects.push(ClientEffect::Rejected(Reject::Malformed));
+                StatusWord::NO_DIAGNOSIS
+            }
+        };
+        self.card_answered(rules, now, step, &data, status, out);
+        self.answer = data;
+    }
+
+    fn card_answered(
+        &mut self,
+        rules: &ClientRules,
+        now: SimTime,
+        step: Step,
+        data: &[u8],
+        status: StatusWord,
+        out: &mut Outbox<ClientEffect>,
+    ) {
         let refusal = (status != StatusWord::OK).then_some(Cause::CardSaidNo(status));
         match (step, refusal) {
+            (Step::Select, None) => {
+                self.card = files::card_number(data).expect("a sound answer has it");
+                self.request(rules, now, Step::Hello, Message::Hello, None, out);
+            }
             (Step::ProveCard, None) => {
                 self.next_request(rules, now, Step::CardProof, Message::CardProof(data), out);
             }
@@ -446,20 +499,10 @@ impl Client {
                 out.effects.push(ClientEffect::ServerRefused);
                 self.report_no(rules, now, Step::ServerVerdict, Message::ServerVerdict(false), cause, out);
             }
-            (Step::ObtainKey, None) => {
-                let order = Orders::kept(self.order_random, &self.orders).at(self.orders_done);
-                let key = order.expect("the order is being carried out").key;
-                self.command(Step::StoreKey, |bytes| apdu::store_key(key, data, bytes), out);
+            (Step::ObtainKey | Step::StoreKey | Step::DeriveKey | Step::RenewRoot, None) => {
+                self.renewed(rules, now, step, data, out);
             }
-            (Step::StoreKey, None) => {
-                self.orders_done += 1;
-                if self.orders_done < Orders::kept(self.order_random, &self.orders).len() {
-                    self.obtain_key(out);
-                } else {
-                    self.next_request(rules, now, Step::UpdateVerdict, Message::UpdateVerdict(true), out);
-                }
-            }
-            (Step::ObtainKey | Step::StoreKey, Some(cause)) => {
+            (Step::ObtainKey | Step::StoreKey | Step::DeriveKey | Step::RenewRoot, Some(cause)) => {
                 self.report_no(rules, now, Step::UpdateVerdict, Message::UpdateVerdict(false), cause, out);
             }
             (Step::SessionKey, None) => {
@@ -492,14 +535,14 @@ impl Client {
     }
 }
 
-/// Splits a card's answer to the command of `step`; `None` if it is not of the form that the command calls for.
-fn sound_answer(step: Step, sizes: Sizes, answer: &[u8]) -> Option<(&[u8], StatusWord)> {
-    let (data, status) = apdu::split_answer(answer)?;
+/// Whether a card's answer to the instruction of `step` is of the form that it calls for.
+fn is_sound(step: Step, sizes: Sizes, data: &[u8], status: StatusWord) -> bool {
     let length = match step {
+        Step::Select => return status != StatusWord::OK || files::card_number(data).is_some(),
         Step::ProveCard | Step::SessionKey => sizes.proof,
         Step::GetChallenge => sizes.challenge,
         Step::ObtainKey => sizes.seed,
         _ => 0,
     };
-    (status != StatusWord::OK || data.len() == length).then_some((data, status))
+    status != StatusWord::OK || data.len() == length
 }

@@ -27,6 +27,19 @@ pub(super) enum Phase {
     Closed,
 }
 
+/// What is known of the keys that a connection is made with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Guess {
+    /// They are the directory's.
+    None,
+    /// They may be staged ones.
+    Open,
+    /// The card has proved itself with staged ones.
+    Staged,
+    /// They were staged ones, and are the directory's now.
+    Promoted,
+}
+
 /// One connection of one card.
 pub(super) struct Connection {
     pub(super) id: ConnectionId,
@@ -36,6 +49,7 @@ pub(super) struct Connection {
     pub(super) sequence: u16,
     pub(super) phase: Phase,
     pub(super) assignment: Assignment,
+    pub(super) guess: Guess,
     /// When the assignment was made.
     pub(super) opened: SimTime,
     /// Rs, Ro and Rk, at fixed places.
@@ -72,7 +86,8 @@ impl Connection {
             card: CardId(0),
             sequence: 0,
             phase: Phase::Closed,
-            assignment: Assignment { pair, renew: None },
+            assignment: Assignment { pair, renew: None, guess: false },
+            guess: Guess::None,
             opened: SimTime::ZERO,
             draws: Draws::closed(),
             offered: Vec::new(),
@@ -94,6 +109,8 @@ pub(super) struct Opening {
     pub(super) card: CardId,
     pub(super) assignment: Assignment,
     pub(super) seed: Seed,
+    /// The first word of the draws that this connection uses.
+    pub(super) first_word: u64,
 }
 
 /// What is kept of each card.
@@ -167,8 +184,10 @@ impl Connections {
         connection.sequence = 0;
         connection.phase = Phase::Challenged;
         connection.assignment = opening.assignment;
+        connection.guess = if opening.assignment.guess { Guess::Open } else { Guess::None };
         connection.opened = now;
-        connection.draws.reopen(opening.seed, Purpose::Server, owner(opening.card, opening.no.0 as u32));
+        let owner = owner(opening.card, opening.no.0 as u32);
+        connection.draws.reopen_at(opening.seed, Purpose::Server, owner, opening.first_word);
         connection.offered.clear();
         connection.channel = None;
         connection.exchanges = 0;
@@ -245,6 +264,11 @@ impl Connections {
             }
             link = older;
         }
+    }
+
+    /// Forgets all connections of the card.
+    pub(super) fn close_all(&mut self, card: CardId, dropped: impl FnMut(&Connection)) {
+        self.close_below(card, ConnectionNo(u64::MAX), dropped);
     }
 
     /// Forgets connections that have been idle for too long.

@@ -1,77 +1,279 @@
 //! The client directory: what the server keeps of every card [0033-0035], and survives its crashes.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::ids::ConnectionNo;
 use crate::ids::{CardId, Depth};
-use crate::server::policy::{Period, Renewal};
+use crate::server::policy::{Due, Renewal, Stamp};
+use crate::time::SimTime;
 
 /// A database of every card's keys and renewals. Every change is durable when the call returns.
 pub trait Directory {
+    /// Notes that the server starts, and returns how often it had started before.
+    fn start(&mut self) -> u32;
+
     /// Whether the card has been issued.
     fn contains(&self, card: CardId) -> bool;
 
-    /// The card's key at `slot` (see [`crate::rings::RingShape::slot`]): Kse for the internal ring, Ksi for the external one.
+    /// The pair of the card's key at `slot` (see [`crate::rings::RingShape::slot`]): Kse for the internal ring, Ksi for
+    /// the external one.
     fn key(&self, card: CardId, slot: usize) -> &[u8];
 
     /// What is known of the card's renewals at `depth`.
     fn renewal(&self, card: CardId, depth: Depth) -> Renewal;
 
-    /// Notes that the chance of `period` has been spent.
-    fn spend(&mut self, card: CardId, depth: Depth, period: Period);
+    /// Notes that the chance of what is due since `since` has been spent.
+    fn spend(&mut self, card: CardId, depth: Depth, since: Stamp);
 
-    /// Replaces the keys at `slots` by `values`, which lie one behind the other, and notes the renewal, all at once.
-    fn commit(&mut self, card: CardId, slots: &[usize], values: &[u8], depth: Depth, period: Period);
+    /// Replaces keys and notes renewals, all at once.
+    fn commit(&mut self, card: CardId, commit: &Commit<'_>);
+
+    /// Stages a renewal, in place of one that is staged.
+    fn stage(&mut self, card: CardId, stage: Stage);
+
+    /// The renewal that is staged for the card.
+    fn staged(&self, card: CardId) -> Option<&Stage>;
+
+    /// Notes that the card has been met with its stage.
+    fn try_stage(&mut self, card: CardId);
+
+    /// Drops the card's stage. A commit does that too.
+    fn drop_stage(&mut self, card: CardId);
+
+    /// Notes that the card can only be issued anew.
+    fn recall(&mut self, card: CardId);
+
+    /// Whether the card can only be issued anew.
+    fn is_recalled(&self, card: CardId) -> bool;
+
+    /// Replaces all keys of the card by `pairs`, slot after slot, and notes that nothing that was due until `now` is
+    /// due any more.
+    fn reissue(&mut self, card: CardId, pairs: &[u8], now: Stamp);
 }
 
-/// The directory in memory: two flat tables.
+/// A committed renewal.
+#[derive(Clone, Copy, Debug)]
+pub struct Commit<'a> {
+    /// Whose keys are replaced.
+    pub slots: &'a [usize],
+    /// The new pairs, one behind the other.
+    pub pairs: &'a [u8],
+    /// The depths that have been renewed, and since when each was due.
+    pub renewed: &'a [(Depth, Stamp)],
+}
+
+/// A renewal that the server has made ready, durably, before it sends its randoms.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stage {
+    /// What is renewed.
+    pub due: Due,
+    /// When the connection was assigned the renewal.
+    pub opened: SimTime,
+    /// The connection that the randoms were sent in last.
+    pub connection: ConnectionNo,
+    /// The randoms, one behind the other.
+    pub randoms: Vec<u8>,
+    /// The new pairs, one behind the other.
+    pub pairs: Vec<u8>,
+    /// Whether the card has been met since.
+    pub tried: bool,
+}
+
+/// External keys that all users have in common \[0035\].
+///
+/// The common values are those at issue. A card's first external renewal gives that card a value of its own; the common
+/// record is never overwritten, since it is every other card's too.
+struct Common {
+    /// The first slot of the external ring.
+    first: usize,
+    /// Its pairs, one behind the other.
+    pairs: Vec<u8>,
+    /// For each card, one bit for each external key that has become its own.
+    own: Vec<u32>,
+}
+
+/// The directory in memory: flat tables.
 pub struct MemoryDirectory {
-    key_length: usize,
+    pair_length: usize,
     keys_per_card: usize,
     depths: usize,
-    keys: Vec<u8>,
+    pairs: Vec<u8>,
     renewals: Vec<Renewal>,
+    common: Option<Common>,
+    stages: BTreeMap<CardId, Stage>,
+    recalled: BTreeSet<CardId>,
+    starts: u32,
 }
 
 impl MemoryDirectory {
-    /// A directory over `keys` (`keys_per_card` keys of `key_length` bytes for each card), in which every card's last
+    /// A directory over `pairs` (`keys_per_card` pairs of `pair_length` bytes for each card), in which every card's last
     /// renewal at each of `depths` depths was in `committed`.
     pub fn new(
-        keys: Vec<u8>,
+        pairs: Vec<u8>,
         keys_per_card: usize,
-        key_length: usize,
+        pair_length: usize,
         depths: usize,
-        committed: Period,
+        committed: Stamp,
     ) -> Self {
-        let cards = keys.len() / (keys_per_card * key_length);
-        let renewal = Renewal { committed, spent: Period(0) };
-        MemoryDirectory { key_length, keys_per_card, depths, keys, renewals: vec![renewal; cards * depths] }
+        let cards = pairs.len() / (keys_per_card * pair_length);
+        let renewal = Renewal { committed, spent: Stamp::NEVER };
+        MemoryDirectory {
+            pair_length,
+            keys_per_card,
+            depths,
+            pairs,
+            renewals: vec![renewal; cards * depths],
+            common: None,
+            stages: BTreeMap::new(),
+            recalled: BTreeSet::new(),
+            starts: 0,
+        }
+    }
+
+    /// The same, with external keys that all cards have in common: their pairs lie in `common`, from slot `first` on.
+    pub fn with_common(mut self, first: usize, common: Vec<u8>) -> Self {
+        let cards = self.pairs.len() / (self.keys_per_card * self.pair_length);
+        self.common = Some(Common { first, pairs: common, own: vec![0; cards] });
+        self
     }
 
     fn offset(&self, card: CardId, slot: usize) -> usize {
-        (card.index() * self.keys_per_card + slot) * self.key_length
+        (card.index() * self.keys_per_card + slot) * self.pair_length
+    }
+
+    fn renewal_mut(&mut self, card: CardId, depth: Depth) -> &mut Renewal {
+        &mut self.renewals[card.index() * self.depths + depth.index()]
+    }
+
+    fn replace(&mut self, card: CardId, slot: usize, pair: &[u8]) {
+        let offset = self.offset(card, slot);
+        self.pairs[offset..][..self.pair_length].copy_from_slice(pair);
+        if let Some(common) = &mut self.common
+            && let Some(external) = slot.checked_sub(common.first)
+        {
+            common.own[card.index()] |= 1 << external;
+        }
     }
 }
 
 impl Directory for MemoryDirectory {
+    fn start(&mut self) -> u32 {
+        self.starts += 1;
+        self.starts - 1
+    }
+
     fn contains(&self, card: CardId) -> bool {
-        self.offset(card, 0) < self.keys.len()
+        self.offset(card, 0) < self.pairs.len()
     }
 
     fn key(&self, card: CardId, slot: usize) -> &[u8] {
-        &self.keys[self.offset(card, slot)..][..self.key_length]
+        if let Some(Common { first, pairs, own }) = &self.common
+            && let Some(external) = slot.checked_sub(*first)
+            && own[card.index()] & 1 << external == 0
+        {
+            return &pairs[external * self.pair_length..][..self.pair_length];
+        }
+        &self.pairs[self.offset(card, slot)..][..self.pair_length]
     }
 
     fn renewal(&self, card: CardId, depth: Depth) -> Renewal {
         self.renewals[card.index() * self.depths + depth.index()]
     }
 
-    fn spend(&mut self, card: CardId, depth: Depth, period: Period) {
-        self.renewals[card.index() * self.depths + depth.index()].spent = period;
+    fn spend(&mut self, card: CardId, depth: Depth, since: Stamp) {
+        self.renewal_mut(card, depth).spent = since;
     }
 
-    fn commit(&mut self, card: CardId, slots: &[usize], values: &[u8], depth: Depth, period: Period) {
-        for (&slot, value) in slots.iter().zip(values.chunks(self.key_length)) {
-            let offset = self.offset(card, slot);
-            self.keys[offset..][..self.key_length].copy_from_slice(value);
+    fn commit(&mut self, card: CardId, commit: &Commit<'_>) {
+        for (&slot, pair) in commit.slots.iter().zip(commit.pairs.chunks(self.pair_length)) {
+            self.replace(card, slot, pair);
         }
-        self.renewals[card.index() * self.depths + depth.index()].committed = period;
+        for &(depth, since) in commit.renewed {
+            self.renewal_mut(card, depth).committed = since;
+        }
+        self.drop_stage(card);
+    }
+
+    fn stage(&mut self, card: CardId, stage: Stage) {
+        self.stages.insert(card, stage);
+    }
+
+    fn staged(&self, card: CardId) -> Option<&Stage> {
+        if self.stages.is_empty() { None } else { self.stages.get(&card) }
+    }
+
+    fn try_stage(&mut self, card: CardId) {
+        if let Some(stage) = self.stages.get_mut(&card) {
+            stage.tried = true;
+        }
+    }
+
+    fn drop_stage(&mut self, card: CardId) {
+        if !self.stages.is_empty() {
+            self.stages.remove(&card);
+        }
+    }
+
+    fn recall(&mut self, card: CardId) {
+        self.recalled.insert(card);
+    }
+
+    fn is_recalled(&self, card: CardId) -> bool {
+        !self.recalled.is_empty() && self.recalled.contains(&card)
+    }
+
+    fn reissue(&mut self, card: CardId, pairs: &[u8], now: Stamp) {
+        for (slot, pair) in pairs.chunks(self.pair_length).enumerate() {
+            self.replace(card, slot, pair);
+        }
+        let renewals = &mut self.renewals[card.index() * self.depths..][..self.depths];
+        renewals.fill(Renewal { committed: now, spent: Stamp::NEVER });
+        self.recalled.remove(&card);
+        self.drop_stage(card);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAIR: usize = 2;
+
+    fn directory() -> MemoryDirectory {
+        MemoryDirectory::new(vec![0; 2 * 3 * PAIR], 3, PAIR, 1, Stamp::NEVER).with_common(1, vec![7, 7, 8, 8])
+    }
+
+    #[test]
+    fn a_commit_gives_one_card_a_key_of_its_own_and_leaves_the_common_one() {
+        let mut directory = directory();
+        let (one, other) = (CardId(0), CardId(1));
+        assert_eq!(directory.key(one, 0), [0, 0], "internal keys are never common");
+        assert_eq!(directory.key(one, 2), [8, 8]);
+        let commit = Commit { slots: &[0, 2], pairs: &[1, 1, 2, 2], renewed: &[(Depth(0), Stamp::NEVER)] };
+        directory.commit(one, &commit);
+        assert_eq!(
+            (directory.key(one, 0), directory.key(one, 1), directory.key(one, 2)),
+            (&[1, 1][..], &[7, 7][..], &[2, 2][..])
+        );
+        assert_eq!((directory.key(other, 0), directory.key(other, 2)), (&[0, 0][..], &[8, 8][..]));
+    }
+
+    #[test]
+    fn a_card_that_is_issued_anew_is_no_longer_recalled_and_owes_nothing() {
+        let mut directory = directory();
+        directory.recall(CardId(1));
+        assert!(directory.is_recalled(CardId(1)) && !directory.is_recalled(CardId(0)));
+        let now = Stamp::at(crate::SimTime::from_ns(5));
+        directory.reissue(CardId(1), &[1, 1, 2, 2, 3, 3], now);
+        assert!(!directory.is_recalled(CardId(1)));
+        assert_eq!(directory.key(CardId(1), 2), [3, 3]);
+        assert_eq!(directory.renewal(CardId(1), Depth(0)).committed, now);
+        assert_eq!(directory.renewal(CardId(0), Depth(0)).committed, Stamp::NEVER);
+    }
+
+    #[test]
+    fn starts_are_counted() {
+        let mut directory = directory();
+        assert_eq!((directory.start(), directory.start()), (0, 1));
     }
 }

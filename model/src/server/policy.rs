@@ -2,8 +2,8 @@
 //!
 //! The recovery policies differ here and in what the server notes durably, and nowhere else.
 
-use crate::ids::Depth;
-use crate::rings::{Pair, RingShape};
+use crate::ids::{CardId, Depth};
+use crate::rings::{KeyRef, Pair, Ring, RingShape};
 use crate::time::{SimTime, Span};
 
 /// How a renewal is done.
@@ -11,24 +11,63 @@ use crate::time::{SimTime, Span};
 pub enum Embodiment {
     /// Fig. 6: `Kai[m]` and `Kae[n]` together; the new keys pass through the client.
     One,
+    /// Fig. 7: `Kae[n]` alone.
+    TwoA,
+    /// Fig. 8: `Kai[m]` alone.
+    TwoB,
+    /// Fig. 9: `Kai[m]`, `Kae[n]`, `Kai[m+1]`, `Kae[n+1]` and so on up to the working pair, all derived with one upper key.
+    Three,
+    /// Fig. 10: as the first, but the card derives and stores inside (claim 10).
+    Four,
 }
 
 impl Embodiment {
     /// Every embodiment, in the order of the documentation.
-    pub const ALL: [Embodiment; 1] = [Embodiment::One];
+    pub const ALL: [Embodiment; 5] =
+        [Embodiment::One, Embodiment::TwoA, Embodiment::TwoB, Embodiment::Three, Embodiment::Four];
 
     /// The name in scenarios and reports.
     pub const fn name(self) -> &'static str {
         match self {
             Embodiment::One => "1",
+            Embodiment::TwoA => "2a",
+            Embodiment::TwoB => "2b",
+            Embodiment::Three => "3",
+            Embodiment::Four => "4",
         }
     }
 
-    /// How many keys one renewal replaces.
-    pub const fn keys_renewed(self) -> u32 {
+    /// The rings in which it renews a key at each depth, in this order.
+    pub const fn rings(self) -> &'static [Ring] {
         match self {
-            Embodiment::One => 2,
+            Embodiment::One | Embodiment::Three | Embodiment::Four => &[Ring::Internal, Ring::External],
+            Embodiment::TwoA => &[Ring::External],
+            Embodiment::TwoB => &[Ring::Internal],
         }
+    }
+
+    /// Whether the card derives and stores the keys itself, so that none passes through the client.
+    pub const fn inside(self) -> bool {
+        matches!(self, Embodiment::Four)
+    }
+
+    /// Whether a renewal of one depth renews every depth above it too.
+    pub const fn runs(self) -> bool {
+        matches!(self, Embodiment::Three)
+    }
+
+    /// The depths that a renewal of `deepest` covers, the deepest first.
+    pub fn depths(self, deepest: Depth) -> impl Iterator<Item = Depth> + use<> {
+        let shallowest = if self.runs() { 0 } else { deepest.0 };
+        (shallowest..=deepest.0).rev().map(Depth)
+    }
+
+    /// The keys that a renewal of `deepest` replaces, in the order in which they are derived.
+    pub fn keys(self, shape: RingShape, deepest: Depth) -> impl Iterator<Item = KeyRef> + use<> {
+        self.depths(deepest).flat_map(move |depth| {
+            let pair = shape.pair(depth).expect("a depth that is renewed exists");
+            self.rings().iter().map(move |&ring| pair.key(ring))
+        })
     }
 }
 
@@ -39,40 +78,119 @@ pub enum Recovery {
     FirstContact,
     /// A renewal stays due until the server has committed it.
     UntilCommitted,
+    /// The server durably stages the randoms and the new keys before it sends the randoms. After an interruption the
+    /// next connection names the pair that would have been stored; if the card proves itself with the staged keys, the
+    /// stage is promoted, else the renewal is done again with the same randoms.
+    StageAndFlip,
 }
 
 impl Recovery {
     /// Every policy, in the order of the documentation.
-    pub const ALL: [Recovery; 2] = [Recovery::FirstContact, Recovery::UntilCommitted];
+    pub const ALL: [Recovery; 3] = [Recovery::FirstContact, Recovery::UntilCommitted, Recovery::StageAndFlip];
 
     /// The name in scenarios and reports.
     pub const fn name(self) -> &'static str {
         match self {
             Recovery::FirstContact => "first-contact",
             Recovery::UntilCommitted => "until-committed",
+            Recovery::StageAndFlip => "stage-and-flip",
         }
     }
 }
 
-/// A renewal period of one depth: 0 is before the first, 1 begins at time 0.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
-pub struct Period(pub u32);
+/// What happens when the root pair is due, which no key above it can renew [0058-0059].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RootRenewal {
+    /// It renews itself: authenticated with, and derived from, itself. Pointless after a leak.
+    Itself,
+    /// The card is issued anew: it goes back to the issuer, or is replaced.
+    Reissue,
+}
 
-impl Period {
-    /// The period of length `length` that `now` lies in.
-    pub fn at(now: SimTime, length: Span) -> Self {
-        let number = now.as_ns() / length.as_ns().max(1) + 1;
-        Period(u32::try_from(number).unwrap_or(u32::MAX))
+/// When something fell due, or was done about it: a point in time, or never.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+pub struct Stamp(u64);
+
+impl Stamp {
+    /// Before everything.
+    pub const NEVER: Stamp = Stamp(0);
+
+    /// At a point in time.
+    pub const fn at(time: SimTime) -> Self {
+        Stamp(time.as_ns().saturating_add(1))
+    }
+}
+
+/// An operator's order to renew keys irregularly (claim 1).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Order {
+    /// When it is given.
+    pub at: SimTime,
+    /// The depth to renew.
+    pub depth: Depth,
+    /// Whose keys.
+    pub cards: OrderedCards,
+}
+
+/// The cards that an order is for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum OrderedCards {
+    /// All of them.
+    All,
+    /// These, in ascending order.
+    Listed(Vec<CardId>),
+}
+
+impl OrderedCards {
+    fn contain(&self, card: CardId) -> bool {
+        match self {
+            OrderedCards::All => true,
+            OrderedCards::Listed(cards) => cards.binary_search(&card).is_ok(),
+        }
+    }
+}
+
+/// When which depth falls due.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Schedule {
+    /// How long the keys of each depth live, from depth 0 on.
+    pub periods: Vec<Span>,
+    /// The operator's orders, in the order of their times.
+    pub orders: Vec<Order>,
+    /// What happens at the root; `None`: it is never due.
+    pub root: Option<RootRenewal>,
+}
+
+impl Schedule {
+    /// How many depths, from 0 on, can ever be due.
+    pub fn depths(&self) -> u8 {
+        let ordered = self.orders.iter().map(|order| order.depth.0 + 1).max().unwrap_or(0);
+        (self.periods.len() as u8).max(ordered)
+    }
+
+    /// Since when the keys of `card` at `depth` would be due at `now` if nothing had been done about it: since the
+    /// period turned, or since an order if that came later. Never, if there has been neither.
+    pub fn due_since(&self, card: CardId, depth: Depth, now: SimTime) -> Stamp {
+        let turned = match self.periods.get(depth.index()) {
+            Some(&length) => {
+                let length = length.as_ns().max(1);
+                Stamp::at(SimTime::from_ns(now.as_ns() / length * length))
+            }
+            None => Stamp::NEVER,
+        };
+        let given = |order: &&Order| order.at <= now && order.depth == depth && order.cards.contain(card);
+        let ordered = self.orders.iter().rev().find(given).map_or(Stamp::NEVER, |order| Stamp::at(order.at));
+        turned.max(ordered)
     }
 }
 
 /// What the server durably knows of one card's renewals at one depth.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Renewal {
-    /// The last period in which a renewal was committed.
-    pub committed: Period,
-    /// Under first-contact: the last period whose chance has been spent.
-    pub spent: Period,
+    /// Since when that was due which was committed last.
+    pub committed: Stamp,
+    /// Under first-contact: since when that was due whose chance was spent last.
+    pub spent: Stamp,
 }
 
 /// What a connection is to do.
@@ -82,37 +200,61 @@ pub struct Assignment {
     pub pair: Pair,
     /// What is renewed after that.
     pub renew: Option<Due>,
+    /// Whether the pair is named in the hope that the card has stored what is staged for it.
+    pub guess: bool,
 }
 
 /// A renewal that is due.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Due {
-    /// The depth to renew.
+    /// The depth to renew; the deepest one where an embodiment renews several.
     pub depth: Depth,
-    /// The period that it is for.
-    pub period: Period,
+    /// Since when it is due.
+    pub since: Stamp,
 }
 
-/// The assignment of a card's next connection at `now`. `renewal` tells what is known of each depth that has a
-/// period; the deepest one due comes first, since a half-renewed depth 1 could not serve depth 0.
+/// Whether a depth is due, given since when and what was done about it.
+pub fn is_due(recovery: Recovery, since: Stamp, known: Renewal) -> bool {
+    let spent = recovery == Recovery::FirstContact && known.spent >= since;
+    known.committed < since && !spent
+}
+
+/// The assignment of the next connection of a card for which a renewal of `due` by `embodiment` is staged. A stage that
+/// has been `tried` is not guessed at again: the renewal is done once more.
+pub fn assign_staged(shape: RingShape, embodiment: Embodiment, due: Due, tried: bool) -> Assignment {
+    if tried {
+        let pair = shape.pair(Depth(due.depth.0 + 1)).expect("only what lies above the root is staged");
+        return Assignment { pair, renew: Some(due), guess: false };
+    }
+    // Of a run of depths the last to be stored tells most.
+    let last = embodiment.depths(due.depth).last().expect("a renewal covers a depth");
+    Assignment { pair: shape.pair(last).expect("a depth that is renewed exists"), renew: None, guess: true }
+}
+
+/// The assignment of a card's next connection at `now`. `renewal` tells what is known of each depth that can be due; the
+/// deepest one due comes first, since a half-renewed depth 1 could not serve depth 0.
 pub fn assign(
     shape: RingShape,
     recovery: Recovery,
-    periods: &[Span],
+    schedule: &Schedule,
+    card: CardId,
     now: SimTime,
     renewal: impl Fn(Depth) -> Renewal,
 ) -> Assignment {
-    for (index, &length) in periods.iter().enumerate().rev() {
-        let depth = Depth(index as u8);
-        let period = Period::at(now, length);
-        let known = renewal(depth);
-        let spent = recovery == Recovery::FirstContact && known.spent >= period;
-        if known.committed < period && !spent {
-            let pair = shape.pair(Depth(depth.0 + 1)).expect("a depth with a period has one below it");
-            return Assignment { pair, renew: Some(Due { depth, period }) };
+    for depth in (0..schedule.depths()).rev().map(Depth) {
+        let since = schedule.due_since(card, depth, now);
+        if !is_due(recovery, since, renewal(depth)) {
+            continue;
         }
+        // The root pair has none above it.
+        let pair = match (shape.pair(Depth(depth.0 + 1)), schedule.root) {
+            (Some(above), _) => above,
+            (None, Some(RootRenewal::Itself)) => shape.root(),
+            (None, _) => continue,
+        };
+        return Assignment { pair, renew: Some(Due { depth, since }), guess: false };
     }
-    Assignment { pair: shape.pair(Depth(0)).expect("every shape has a working pair"), renew: None }
+    Assignment { pair: shape.working(), renew: None, guess: false }
 }
 
 #[cfg(test)]
@@ -121,6 +263,7 @@ mod tests {
     use crate::ids::KeyNo;
 
     const SHAPE: RingShape = RingShape::new(3, 4).unwrap();
+    const CARD: CardId = CardId(7);
     const MONTH: Span = Span::from_secs(30 * 86_400);
     const YEAR: Span = Span::from_secs(365 * 86_400);
 
@@ -128,39 +271,100 @@ mod tests {
         Pair { internal: KeyNo(m), external: KeyNo(n) }
     }
 
-    fn at(recovery: Recovery, now: Span, known: [Renewal; 2]) -> Assignment {
-        let now = SimTime::ZERO + now;
-        assign(SHAPE, recovery, &[MONTH, YEAR], now, |depth| known[depth.index()])
+    fn time(span: Span) -> SimTime {
+        SimTime::ZERO + span
     }
 
-    fn committed(period: u32) -> Renewal {
-        Renewal { committed: Period(period), spent: Period(0) }
+    fn stamp(span: Span) -> Stamp {
+        Stamp::at(time(span))
+    }
+
+    fn schedule() -> Schedule {
+        Schedule { periods: vec![MONTH, YEAR], orders: Vec::new(), root: None }
+    }
+
+    fn assigned(schedule: &Schedule, recovery: Recovery, now: Span, known: &[Renewal]) -> Assignment {
+        assign(SHAPE, recovery, schedule, CARD, time(now), |depth| known[depth.index()])
+    }
+
+    fn at(recovery: Recovery, now: Span, known: [Renewal; 2]) -> Assignment {
+        assigned(&schedule(), recovery, now, &known)
+    }
+
+    fn committed(since: Stamp) -> Renewal {
+        Renewal { committed: since, spent: Stamp::NEVER }
     }
 
     #[test]
     fn the_deepest_due_depth_comes_first_under_the_pair_below_it() {
-        let both = at(Recovery::UntilCommitted, Span::ZERO, [committed(0), committed(0)]);
+        let (never, now) = (committed(Stamp::NEVER), committed(stamp(Span::ZERO)));
+        let both = at(Recovery::UntilCommitted, Span::ZERO, [never, never]);
         assert_eq!(both.pair, pair(1, 2));
-        assert_eq!(both.renew, Some(Due { depth: Depth(1), period: Period(1) }));
-        let shallow = at(Recovery::UntilCommitted, Span::ZERO, [committed(0), committed(1)]);
+        assert_eq!(both.renew, Some(Due { depth: Depth(1), since: stamp(Span::ZERO) }));
+        let shallow = at(Recovery::UntilCommitted, Span::ZERO, [never, now]);
         assert_eq!(shallow.pair, pair(2, 3));
-        let none = at(Recovery::UntilCommitted, Span::ZERO, [committed(1), committed(1)]);
-        assert_eq!(none, Assignment { pair: pair(3, 4), renew: None });
+        let none = at(Recovery::UntilCommitted, Span::ZERO, [now, now]);
+        assert_eq!(none, Assignment { pair: pair(3, 4), renew: None, guess: false });
     }
 
     #[test]
     fn a_depth_is_due_again_when_its_period_turns() {
-        let known = [committed(1), committed(1)];
+        let known = [committed(stamp(Span::ZERO)); 2];
         assert_eq!(at(Recovery::UntilCommitted, MONTH - Span::from_ns(1), known).renew, None);
         let due = at(Recovery::UntilCommitted, MONTH, known).renew;
-        assert_eq!(due, Some(Due { depth: Depth(0), period: Period(2) }));
+        assert_eq!(due, Some(Due { depth: Depth(0), since: stamp(MONTH) }));
     }
 
     #[test]
     fn first_contact_has_one_chance_a_period() {
-        let spent = Renewal { committed: Period(0), spent: Period(1) };
-        assert_eq!(at(Recovery::FirstContact, Span::ZERO, [spent, committed(1)]).pair, pair(3, 4));
-        assert_eq!(at(Recovery::FirstContact, MONTH, [spent, committed(1)]).pair, pair(2, 3));
-        assert_eq!(at(Recovery::UntilCommitted, Span::ZERO, [spent, committed(1)]).pair, pair(2, 3));
+        let (start, done) = (stamp(Span::ZERO), committed(stamp(Span::ZERO)));
+        let spent = Renewal { committed: Stamp::NEVER, spent: start };
+        assert_eq!(at(Recovery::FirstContact, Span::ZERO, [spent, done]).pair, pair(3, 4));
+        assert_eq!(at(Recovery::FirstContact, MONTH, [spent, done]).pair, pair(2, 3));
+        assert_eq!(at(Recovery::UntilCommitted, Span::ZERO, [spent, done]).pair, pair(2, 3));
+    }
+
+    #[test]
+    fn an_order_makes_its_cards_due_once() {
+        let day = Span::from_secs(86_400);
+        let order = |cards| Order { at: time(day), depth: Depth(0), cards };
+        let known = [committed(stamp(Span::ZERO)); 2];
+        for (cards, due) in [
+            (OrderedCards::All, true),
+            (OrderedCards::Listed(vec![CardId(3), CARD]), true),
+            (OrderedCards::Listed(vec![CardId(3), CardId(8)]), false),
+        ] {
+            let schedule = Schedule { orders: vec![order(cards)], ..schedule() };
+            let now = |now, known: &[Renewal]| {
+                assigned(&schedule, Recovery::UntilCommitted, now, known).renew.is_some()
+            };
+            assert!(!now(day - Span::from_ns(1), &known), "not before it is given");
+            assert_eq!(now(day, &known), due);
+            assert!(!now(day * 2, &[committed(stamp(day)), known[1]]), "done");
+        }
+    }
+
+    #[test]
+    fn the_root_is_due_for_itself_or_for_the_issuer() {
+        let schedule = |root| Schedule { periods: vec![MONTH, YEAR, YEAR], orders: Vec::new(), root };
+        let done = committed(stamp(Span::ZERO));
+        let known = [done, done, committed(Stamp::NEVER)];
+        let assigned = |root| assigned(&schedule(root), Recovery::UntilCommitted, Span::ZERO, &known);
+        let itself = assigned(Some(RootRenewal::Itself));
+        assert_eq!((itself.pair, itself.renew.unwrap().depth), (pair(1, 2), Depth(2)));
+        assert_eq!(assigned(Some(RootRenewal::Reissue)).renew, None, "no connection can do it");
+    }
+
+    #[test]
+    fn embodiments_renew_what_their_figures_show() {
+        let keys = |embodiment: Embodiment| -> Vec<(Ring, u8)> {
+            embodiment.keys(SHAPE, Depth(1)).map(|key| (key.ring, key.no.0)).collect()
+        };
+        let (internal, external) = (Ring::Internal, Ring::External);
+        assert_eq!(keys(Embodiment::One), [(internal, 2), (external, 3)]);
+        assert_eq!(keys(Embodiment::TwoA), [(external, 3)]);
+        assert_eq!(keys(Embodiment::TwoB), [(internal, 2)]);
+        assert_eq!(keys(Embodiment::Three), [(internal, 2), (external, 3), (internal, 3), (external, 4)]);
+        assert_eq!(keys(Embodiment::Four), [(internal, 2), (external, 3)]);
     }
 }

@@ -10,7 +10,7 @@ use keystorm_model::server::ServerEffect;
 use keystorm_model::{ConnectionId, KeyNo, message};
 
 use crate::common::line::Dir;
-use crate::common::{Bench, CARD, KEY, REQUEST_BYTES, RESPONSE_BYTES, SHAPE, SUITE, TRIES, seeded};
+use crate::common::{Bench, CARD, KEY, KIND, REQUEST_BYTES, RESPONSE_BYTES, SHAPE, SUITE, TRIES, seeded};
 
 fn slot(ring: Ring, no: u8) -> usize {
     SHAPE.slot(KeyRef { ring, no: KeyNo(no) }).unwrap()
@@ -19,13 +19,13 @@ fn slot(ring: Ring, no: u8) -> usize {
 /// E(card's key, block).
 pub(crate) fn encrypted(bench: &Bench, ring: Ring, no: u8, block: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    SUITE.prove(&bench.cards[0].keys[slot(ring, no) * KEY..][..KEY], block, &mut out);
+    SUITE.prove(&bench.cards[0].keys(&KIND)[slot(ring, no) * KEY..][..KEY], block, &mut out);
     out
 }
 
 fn spoil(bench: &mut Bench, ring: Ring, no: u8) {
     bench.judge.looks_away();
-    bench.cards[0].keys[slot(ring, no) * KEY] ^= 1;
+    bench.cards[0].memory(&KIND).keys[slot(ring, no) * KEY] ^= 1;
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn a_card_with_another_internal_key_is_refused() {
     let id = bench.connect().fails(Step::CardProof, Cause::ServerSaidNo);
     assert_eq!(bench.trace.lines(id).last().unwrap(), "<- Verdict NG");
     assert!(bench.trace.server_effects().any(|effect| effect == ServerEffect::CardRefused(CARD)));
-    assert_eq!(bench.cards[0].tries, [TRIES; 4]);
+    assert_eq!(bench.cards[0].tries(&KIND), [TRIES; 4]);
 }
 
 #[test]

@@ -106,7 +106,7 @@ proptest! {
     fn no_answer_of_a_card_makes_a_client_panic_or_wait_for_ever(
         answers in prop::collection::vec(card_answer(), 8),
     ) {
-        let rules = ClientRules { suite: SUITE, retry: RETRY, exchanges: 0, request_bytes: 0 };
+        let rules = ClientRules::new(SUITE, RETRY, 0, 0);
         let (mut client, mut out) = (Client::default(), Outbox::default());
         let mut now = SimTime::ZERO;
         client.connect(&rules, now, CARD, ConnectionId(1), &mut out);
@@ -164,7 +164,7 @@ fn reply(asked: &[u8]) -> Option<Vec<u8>> {
 
 #[test]
 fn an_improper_answer_of_the_card_counts_as_a_refusal_without_diagnosis() {
-    let rules = ClientRules { suite: SUITE, retry: RETRY, exchanges: 0, request_bytes: 0 };
+    let rules = ClientRules::new(SUITE, RETRY, 0, 0);
     for answer in [&[][..], &[0x90], &[0x90, 0x00], &[1, 2, 3, 0x90, 0x00]] {
         let (mut client, mut out) = (Client::default(), Outbox::default());
         client.connect(&rules, SimTime::ZERO, CARD, ConnectionId(1), &mut out);

@@ -186,7 +186,7 @@ fn requests_overtaken_by_their_own_repeats_are_answered_from_the_cache() {
 }
 
 /// Gives one message of the fault-free connection to its receiver again, right after `later` was sent.
-fn replayed(setup: Setup, early: usize, later: usize) -> Bench {
+fn replayed(setup: &Setup, early: usize, later: usize) -> Bench {
     let mut bench = setup.bench();
     let id = bench.connect().until("-> Hello");
     while bench.trace.sent(id).count() <= later {
@@ -211,7 +211,7 @@ fn a_copy_of_any_message_at_any_later_step_changes_nothing() {
     assert_eq!(messages, 14);
     for early in 0..messages {
         for later in early..messages {
-            let bench = replayed(setup, early, later);
+            let bench = replayed(&setup, early, later);
             acted_once(&bench, &format!("message {early} again after message {later}"));
         }
     }

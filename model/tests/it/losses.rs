@@ -20,7 +20,7 @@ struct Place {
 }
 
 /// Every message that a fault-free connection consists of, as its trace has it.
-fn places(setup: Setup) -> Vec<Place> {
+fn places(setup: &Setup) -> Vec<Place> {
     let mut bench = setup.bench();
     let id = bench.connect().completes();
     let mut stored = 0;
@@ -58,7 +58,7 @@ fn cut(bench: &mut Bench, place: Place, all_that_follows: bool) -> (ConnectionId
 fn a_message_lost_for_good_leaves_what_the_table_says_and_heals_in_one_connection() {
     for due in [0, 1] {
         let setup = seeded(1).due(due);
-        let places = places(setup);
+        let places = places(&setup);
         assert_eq!(places.len(), [13, 15][due]);
         for (place, rest) in places.into_iter().flat_map(|place| [(place, false), (place, true)]) {
             let mut bench = setup.bench();
@@ -82,7 +82,7 @@ fn a_message_lost_for_good_leaves_what_the_table_says_and_heals_in_one_connectio
 
 #[test]
 fn an_interruption_is_reported_once_for_every_offer_that_was_not_committed() {
-    for place in places(seeded(2).due(1)) {
+    for place in places(&seeded(2).due(1)) {
         let mut bench = seeded(2).due(1).bench();
         cut(&mut bench, place, true);
         let offered = bench.trace.lines(ConnectionId(1)).iter().any(|line| line.contains("UpdateRandoms"));
@@ -93,7 +93,7 @@ fn an_interruption_is_reported_once_for_every_offer_that_was_not_committed() {
 
 #[test]
 fn under_first_contact_the_old_pair_goes_on_unless_something_was_stored() {
-    for place in places(seeded(3).due(1)) {
+    for place in places(&seeded(3).due(1)) {
         let mut bench = seeded(3).due(1).recovery(Recovery::FirstContact).bench();
         cut(&mut bench, place, true);
         let drawn = bench.trace.lines(ConnectionId(1)).iter().any(|line| line.contains("Challenge"));
@@ -159,7 +159,7 @@ fn two_depths_heal_in_two_connections_wherever_the_first_was_cut() {
 #[test]
 fn all_copies_but_the_last_may_be_lost() {
     let setup = seeded(6).due(1);
-    for place in places(setup) {
+    for place in places(&setup) {
         let mut bench = setup.bench();
         let last = RETRY.tries - 1;
         let visit = bench.connect().with(place.dir, Which::Numbered(place.sequence), last, Fate::Lost);

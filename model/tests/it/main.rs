@@ -1,6 +1,7 @@
 //! The protocol as timelines: cards, clients and server in memory, on a line that does what a test says.
 
 mod authentication;
+mod claims;
 mod common;
 mod garbage;
 mod interleavings;
@@ -9,5 +10,7 @@ mod losses;
 mod order;
 mod probe;
 mod pulls;
+mod restart;
+mod stages;
 mod timing;
 mod update;

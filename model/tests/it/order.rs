@@ -2,20 +2,22 @@
 
 use keystorm_model::apdu::StatusWord;
 use keystorm_model::client::{Cause, Ending, Step};
-use keystorm_model::message::{self, Header, Message, Orders};
+use keystorm_model::message::{self, Header, Message};
+use keystorm_model::orders::{Orders, Way};
 use keystorm_model::reject::Reject;
 use keystorm_model::rings::{KeyRef, Pair, Ring};
 use keystorm_model::{CardId, ConnectionId, KeyNo};
 
 use crate::common::judge::State;
 use crate::common::line::Dir;
-use crate::common::{Bench, CARDS, seeded};
+use crate::common::{Bench, CARDS, KIND, seeded};
 
 const PAIR: Pair = Pair { internal: KeyNo(2), external: KeyNo(3) };
 
 /// One of each kind; a Bye and a Stale always have a meaning and are left out.
-fn one_of_each(entries: &mut Vec<u8>) -> Vec<Message<'_>> {
-    Orders::push(entries, KeyRef { ring: Ring::Internal, no: KeyNo(3) }, &[1; 16]);
+fn one_of_each(keys: &mut Vec<u8>) -> Vec<Message<'_>> {
+    Orders::push_key(keys, KeyRef { ring: Ring::Internal, no: KeyNo(3) });
+    let orders = Orders::new(Way::ThroughClient, keys, &[1; 16]).unwrap();
     vec![
         Message::Hello,
         Message::CardProof(&[2; 16]),
@@ -29,7 +31,7 @@ fn one_of_each(entries: &mut Vec<u8>) -> Vec<Message<'_>> {
         Message::Verdict(true),
         Message::Verdict(false),
         Message::ServerProof(&[6; 16]),
-        Message::UpdateRandoms { upper: KeyNo(2), orders: Orders::kept(16, entries) },
+        Message::UpdateRandoms { upper: KeyNo(2), orders },
         Message::SessionSeed { internal: KeyNo(3), ro: &[7; 16] },
         Message::Done { again: true },
         Message::Done { again: false },
@@ -133,7 +135,7 @@ fn a_request_ahead_of_its_turn_is_rejected() {
 #[test]
 fn after_a_refusal_of_the_card_only_the_end_is_heard() {
     let mut bench = seeded(6).due(1).bench();
-    bench.cards[0].tries[2] = 0;
+    bench.cards[0].memory(&KIND).tries[2] = 0;
     let id = bench.connect().until("-> ServerVerdict NG");
     let header = bench.trace.message(id, "ServerVerdict").header();
     let mut entries = Vec::new();

@@ -8,7 +8,7 @@ use keystorm_model::{ConnectionId, SimTime, Span};
 
 use crate::common::{CARD, RETRY, SUITE, seeded};
 
-const RULES: ClientRules = ClientRules { suite: SUITE, retry: RETRY, exchanges: 2, request_bytes: 32 };
+const RULES: ClientRules = ClientRules::new(SUITE, RETRY, 2, 32);
 const HEADER: Header = Header { card: CARD, connection: ConnectionId(9), sequence: 0 };
 
 fn datagram(message: Message<'_>) -> Vec<u8> {
@@ -69,7 +69,7 @@ fn the_server_answers_every_copy_of_a_probe_and_keeps_nothing() {
     for _ in 0..3 {
         out.clear();
         let work = bench.server.step(SimTime::ZERO, &datagram(Message::Probe), &mut out);
-        assert_eq!((work.probes, work.ciphers, work.aeads, work.commits), (1, 0, 0, 0));
+        assert_eq!((work.probes, work.proves, work.checks, work.aeads, work.commits), (1, 0, 0, 0, 0));
         let [ServerEffect::ProbeAnswer { datagram: sent, sequence: 0 }] = out.effects[..] else {
             panic!("{:?}", out.effects)
         };

@@ -5,7 +5,7 @@ use keystorm_model::outbox::Outbox;
 use keystorm_model::{ConnectionId, SimTime, Span};
 
 use crate::common::line::{Dir, Fate, Which};
-use crate::common::{CARD, RETRY, SUITE, TRIES, seeded};
+use crate::common::{CARD, KIND, RETRY, SUITE, TRIES, seeded};
 
 #[test]
 fn every_request_is_repeated_at_doubling_intervals_until_patience_ends() {
@@ -49,7 +49,7 @@ fn patience_is_the_sum_of_all_waits() {
 
 #[test]
 fn waking_early_or_often_is_harmless() {
-    let rules = ClientRules { suite: SUITE, retry: RETRY, exchanges: 0, request_bytes: 0 };
+    let rules = ClientRules::new(SUITE, RETRY, 0, 0);
     let (mut client, mut out) = (Client::default(), Outbox::default());
     assert_eq!(client.deadline(), None);
     client.connect(&rules, SimTime::ZERO, CARD, ConnectionId(1), &mut out);
@@ -71,10 +71,10 @@ fn waking_early_or_often_is_harmless() {
 #[test]
 fn a_refusal_of_the_card_stays_the_cause_when_nobody_hears_of_it() {
     let mut bench = seeded(2).due(1).bench();
-    bench.cards[0].tries[2] = 0;
+    bench.cards[0].memory(&KIND).tries[2] = 0;
     let blocked = Cause::CardSaidNo(keystorm_model::apdu::StatusWord::BLOCKED);
     bench.connect().loses(Dir::Up, "ServerVerdict").fails(Step::ServerVerdict, blocked);
-    assert_eq!(bench.cards[0].tries, [TRIES, TRIES, 0, TRIES]);
+    assert_eq!(bench.cards[0].tries(&KIND), [TRIES, TRIES, 0, TRIES]);
 }
 
 #[test]

@@ -2,15 +2,16 @@
 
 use keystorm_model::apdu::StatusWord;
 use keystorm_model::client::{Cause, Step};
-use keystorm_model::message::{self, Message, Orders};
+use keystorm_model::message::{self, Message};
+use keystorm_model::orders::Orders;
 use keystorm_model::rings::{KeyRef, Ring};
-use keystorm_model::server::{Directory, Period, ServerEffect};
-use keystorm_model::{ConnectionId, Depth, KeyNo};
+use keystorm_model::server::{Directory, Due, Embodiment, ServerEffect, Stamp};
+use keystorm_model::{ConnectionId, Depth, KeyNo, SimTime};
 
 use crate::authentication::{encrypted, opened};
 use crate::common::judge::State;
 use crate::common::line::Dir;
-use crate::common::{Bench, CARD, MONTH, YEAR, seeded};
+use crate::common::{Bench, CARD, KEY, MONTH, YEAR, seeded};
 
 const UPDATE: [&str; 23] = [
     "-> Hello",
@@ -46,7 +47,7 @@ fn an_update_is_figure_6_between_authentication_and_session() {
     assert_eq!(bench.trace.lines(id), UPDATE);
     bench.expect(State::New);
     assert!(bench.judge.agree(&bench.server, &bench.cards));
-    assert_eq!(bench.server.directory().renewal(CARD, Depth(0)).committed, Period(1));
+    assert_eq!(bench.server.directory().renewal(CARD, Depth(0)).committed, Stamp::at(SimTime::ZERO));
     bench.settle();
     assert_eq!((bench.judge.commits, bench.judge.interruptions), (1, 0));
     assert_eq!(bench.trace.rejects(), []);
@@ -61,13 +62,18 @@ fn both_new_keys_are_derived_under_the_upper_internal_key() {
     let stores = bench.trace.commands(id).filter(|command| command.name() == "STORE KEY");
     let stored: Vec<_> = stores.map(|store| store.data().to_vec()).collect();
     for (i, (ring, no)) in [(Ring::Internal, 3), (Ring::External, 4)].into_iter().enumerate() {
-        let order = orders.at(i).unwrap();
-        let value = encrypted(&bench, Ring::Internal, 2, order.random);
+        let value = encrypted(&bench, Ring::Internal, 2, &random(orders, i));
         assert_eq!(stored[i], value);
         let slot = crate::common::SHAPE.slot(KeyRef { ring, no: KeyNo(no) }).unwrap();
         assert_eq!(bench.server.directory().key(CARD, slot), value);
     }
-    assert_ne!(orders.at(0).unwrap().random, orders.at(1).unwrap().random);
+    assert_ne!(random(orders, 0), random(orders, 1));
+}
+
+fn random(orders: Orders<'_>, index: usize) -> Vec<u8> {
+    let mut random = Vec::new();
+    orders.random(index, KEY, &mut random);
+    random
 }
 
 #[test]
@@ -96,7 +102,7 @@ fn a_renewed_pair_serves_until_its_period_turns() {
     bench.wait(MONTH);
     let id = bench.connect().completes();
     assert_eq!(bench.trace.lines(id)[1], "<- Challenge 2 3 update");
-    assert_eq!(bench.server.directory().renewal(CARD, Depth(0)).committed, Period(2));
+    assert_eq!(bench.server.directory().renewal(CARD, Depth(0)).committed, Stamp::at(SimTime::ZERO + MONTH));
 }
 
 #[test]
@@ -128,20 +134,42 @@ fn each_depth_has_its_own_period() {
     assert_eq!(bench.trace.lines(id)[1], "<- Challenge 1 2 update");
 }
 
+#[test]
+fn in_the_complement_variant_one_random_renews_two_keys() {
+    for embodiment in [Embodiment::One, Embodiment::Four] {
+        let mut bench = seeded(9).due(1).embodiment(embodiment).complement().bench();
+        let id = bench.connect().completes();
+        let sent = bench.trace.message(id, "UpdateRandoms");
+        let Message::UpdateRandoms { orders, .. } = sent.message() else { unreachable!() };
+        let (first, second) = (random(orders, 0), random(orders, 1));
+        assert!(first.iter().zip(&second).all(|(first, second)| *first == !*second));
+        assert!(!sent.bytes.windows(KEY).any(|bytes| bytes == second), "it is not sent");
+        for (random, ring, no) in [(first, Ring::Internal, 3), (second, Ring::External, 4)] {
+            let slot = crate::common::SHAPE.slot(KeyRef { ring, no: KeyNo(no) }).unwrap();
+            assert_eq!(
+                bench.server.directory().key(CARD, slot),
+                encrypted(&bench, Ring::Internal, 2, &random)
+            );
+        }
+        bench.expect(State::New);
+    }
+}
+
 /// Hands the client other orders than the server's: key `no` of `ring` for the second one.
-fn misled(bench: &mut Bench, index: usize, ring: Ring, no: u8) -> ConnectionId {
+pub(crate) fn misled(bench: &mut Bench, index: usize, ring: Ring, no: u8) -> ConnectionId {
     let visit = bench.connect().loses(Dir::Down, "UpdateRandoms");
     let id = visit.until("<- UpdateRandoms");
     let sent = bench.trace.message(id, "UpdateRandoms").clone();
     let Message::UpdateRandoms { upper, orders } = sent.message() else { unreachable!() };
-    let mut entries = Vec::new();
+    let (mut keys, mut randoms) = (Vec::new(), Vec::new());
     for i in 0..orders.len() {
-        let order = orders.at(i).unwrap();
-        let key = if i == index { KeyRef { ring, no: KeyNo(no) } } else { order.key };
-        Orders::push(&mut entries, key, order.random);
+        let key = if i == index { KeyRef { ring, no: KeyNo(no) } } else { orders.key(i).unwrap() };
+        Orders::push_key(&mut keys, key);
+        orders.random(i, KEY, &mut randoms);
     }
     let mut forged = Vec::new();
-    let message = Message::UpdateRandoms { upper, orders: Orders::kept(16, &entries) };
+    let orders = Orders::new(orders.way(), &keys, &randoms).unwrap();
+    let message = Message::UpdateRandoms { upper, orders };
     message::encode(sent.header(), message, &mut forged);
     bench.client_hears(0, &forged);
     bench.run(0);
@@ -166,10 +194,9 @@ fn a_refusal_of_the_card_commits_nothing() {
         assert_eq!(lines[lines.len() - 2..], ["-> UpdateVerdict NG", "<- Done for good"]);
         bench.expect(left);
         assert_eq!((bench.judge.commits, bench.judge.interruptions), (0, 1));
-        let reported = bench
-            .trace
-            .server_effects()
-            .filter(|effect| matches!(effect, ServerEffect::Interrupted { depth: Depth(0), card: CARD, .. }));
+        let reported = bench.trace.server_effects().filter(|effect| {
+            matches!(effect, ServerEffect::Interrupted { due: Due { depth: Depth(0), .. }, card: CARD, .. })
+        });
         assert_eq!(reported.count(), 1);
         bench.connect().completes();
         bench.expect(State::New);

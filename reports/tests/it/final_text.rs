@@ -20,6 +20,8 @@ fn the_final_table_reads_well() {
     Authentication  1,995 succeeded, 1 refused
     Key updates     2,010 started: 1,993 committed, 17 interrupted
                     15 recovered after an interruption
+                    committed: 1,785 at depth 0, 208 at depth 1
+    Issuer          3 cards issued anew, at a cost of 45
 
     Latency                  count       p50     p90     p95     p99   p99.9     max
                     auth     1,995  998.4 ms  1.80 s  1.90 s  1.98 s  1.99 s  2.00 s

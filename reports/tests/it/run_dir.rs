@@ -64,6 +64,7 @@ fn a_run_has_all_its_files_and_leaves_nothing_beside_them() {
         "latency/update_service.hgrm",
         "manifest.json",
         "phases.csv",
+        "renewals.csv",
         "summary.csv",
         "timeline.csv",
     ];

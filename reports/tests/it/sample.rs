@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 use keystorm_reports::results::{
     Bucket, CardRow, Counts, DepthRow, Failure, FaultCount, Manifest, Outcome, PairState, PhaseLatency,
-    Results, RunFacts, ServerFigures,
+    Renewals, Results, RunFacts, ServerFigures,
 };
 
 pub(crate) const SECOND: u64 = 1_000_000_000;
@@ -48,6 +48,11 @@ pub(crate) fn results() -> Results {
             Failure { phase: "auth", step: "message 4", cause: "gave up", count: 2 },
             Failure { phase: "update", step: "store internal", cause: "card pulled out", count: 6 },
         ],
+        renewals: vec![
+            Renewals { started: 1_800, committed: 1_785, interrupted: 15, recovered: 13 },
+            Renewals { started: 210, committed: 208, interrupted: 2, recovered: 2 },
+        ],
+        reissue_cost: 15,
         faults: vec![
             fault("loss", 11_500, 231, 230.04, false),
             fault("pull", 100, 0, 2.0, false),
@@ -78,6 +83,7 @@ fn run_facts() -> RunFacts {
 fn counts() -> Counts {
     Counts {
         sessions_started: 2_000,
+        reissues: 3,
         sessions_completed: 1_990,
         sessions_failed: 8,
         sessions_in_flight: 2,

@@ -22,7 +22,7 @@ const SUMMARY: &str = "scenario, scenario_sha256, seed, engine, version, suite, 
     update_ms_p50, update_ms_p90, update_ms_p95, update_ms_p99, update_ms_p99_9, update_ms_max, \
     session_ms_p50, session_ms_p90, session_ms_p95, session_ms_p99, session_ms_p99_9, session_ms_max, \
     trace_digest, cards_unharmed, cards_healed, rejects, late_deliveries, \
-    arrivals_skipped, server_queue_mean, server_wait_ms_mean";
+    arrivals_skipped, server_queue_mean, server_wait_ms_mean, reissues, reissue_cost, updates_promoted";
 
 fn summary_csv(results: &Results) -> Vec<String> {
     lines(|out| summary_table().write(out, [results]))
@@ -66,6 +66,7 @@ fn summary_cells_stand_under_their_names() {
         ("cards_healed", "15"),
         ("server_queue_mean", "0.000333"),
         ("server_wait_ms_mean", "1.167"),
+        ("reissue_cost", "45"),
     ] {
         assert_eq!(summary_cell(&results, name), value, "{name}");
     }

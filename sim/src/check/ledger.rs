@@ -1,14 +1,13 @@
 //! Follows every key by value: which attempt made it, and whether card and server may differ in it.
 //!
 //! The ledger knows what the server offered, what the card stored and what the server committed, and holds
-//! that against the contents of both. Versions number the update attempts of a card and depth from 1; 0 is
-//! the value at issue.
+//! that against the contents of both. Versions number the update attempts of a card from 1; 0 is the value at issue.
 
 use std::collections::BTreeSet;
 
 use keystorm_model::layout::KeyLayout;
-use keystorm_model::rings::RingShape;
-use keystorm_model::server::{Due, Period};
+use keystorm_model::rings::{Ring, RingShape};
+use keystorm_model::server::Due;
 use keystorm_model::suite::SuiteId;
 use keystorm_model::{CardId, ConnectionNo, Depth, SimTime};
 use keystorm_reports::results::PairState;
@@ -20,7 +19,6 @@ use super::Violation;
 #[derive(Default)]
 struct Offer {
     connection: ConnectionNo,
-    depth: Depth,
     attempt: u16,
     started: SimTime,
     /// Key slots and the hashes of their new values.
@@ -37,13 +35,13 @@ pub struct Ledger {
     suite: SuiteId,
     shape: RingShape,
     layout: KeyLayout,
-    /// For each card, its attempts by depth, then the versions of its keys on the card, then on the server.
+    /// For each card, its attempts, then the versions of its keys on the card, then on the server.
     numbers: Vec<u16>,
     /// For each card, its newest open offer.
     newest: Vec<u32>,
     offers: Vec<Offer>,
     free: Vec<u32>,
-    interrupted: BTreeSet<(CardId, Depth, Period)>,
+    interrupted: BTreeSet<(CardId, Due)>,
     ever_interrupted: BTreeSet<CardId>,
     /// Session randoms of the cards that are watched for repeats.
     session_randoms: BTreeSet<(CardId, u64)>,
@@ -93,26 +91,22 @@ impl Ledger {
         ledger
     }
 
-    fn depths(&self) -> usize {
-        usize::from(self.shape.depths())
-    }
-
     fn stride(&self) -> usize {
-        self.depths() + 2 * self.shape.keys()
+        1 + 2 * self.shape.keys()
     }
 
-    fn attempt(&mut self, card: CardId, depth: Depth) -> &mut u16 {
-        let place = card.index() * self.stride() + depth.index();
+    fn attempts(&mut self, card: CardId) -> &mut u16 {
+        let place = card.index() * self.stride();
         &mut self.numbers[place]
     }
 
     fn card_version(&mut self, card: CardId, slot: usize) -> &mut u16 {
-        let place = card.index() * self.stride() + self.depths() + slot;
+        let place = card.index() * self.stride() + 1 + slot;
         &mut self.numbers[place]
     }
 
     fn server_version(&mut self, card: CardId, slot: usize) -> &mut u16 {
-        let place = card.index() * self.stride() + self.depths() + self.shape.keys() + slot;
+        let place = card.index() * self.stride() + 1 + self.shape.keys() + slot;
         &mut self.numbers[place]
     }
 
@@ -171,8 +165,8 @@ impl Ledger {
     }
 
     /// The server has sent Rk for the first time in `connection`.
-    pub fn update_started(&mut self, at: SimTime, card: CardId, connection: ConnectionNo, depth: Depth) {
-        let attempt = self.attempt(card, depth);
+    pub fn update_started(&mut self, at: SimTime, card: CardId, connection: ConnectionNo) {
+        let attempt = self.attempts(card);
         *attempt = attempt.saturating_add(1);
         let attempt = *attempt;
         let place = self.free.pop().unwrap_or_else(|| {
@@ -180,7 +174,7 @@ impl Ledger {
             (self.offers.len() - 1) as u32
         });
         let offer = &mut self.offers[place as usize];
-        (offer.connection, offer.depth, offer.attempt, offer.started) = (connection, depth, attempt, at);
+        (offer.connection, offer.attempt, offer.started) = (connection, attempt, at);
         offer.values.clear();
         offer.older = std::mem::replace(&mut self.newest[card.index()], place);
     }
@@ -223,7 +217,10 @@ impl Ledger {
         let Offer { attempt, started, .. } = self.offers[place as usize];
         let values = std::mem::take(&mut self.offers[place as usize].values);
         for &(slot, value) in &values {
+            // A value that was offered twice keeps the number of the attempt in which the card stored it.
+            let mut version = *self.card_version(card, slot);
             if hash(&card_keys[self.layout.range(slot)]) != value {
+                version = attempt;
                 self.violation(
                     at,
                     card,
@@ -232,19 +229,22 @@ impl Ledger {
                     ),
                 );
             }
-            *self.server_version(card, slot) = attempt;
+            *self.server_version(card, slot) = version;
         }
+        // What was offered for these keys before can no longer come.
+        let replaced = |slot| values.iter().any(|&(committed, _)| committed == slot);
+        self.close(card, |closed, offer| {
+            closed == place || offer.values.iter().all(|&(slot, _)| replaced(slot))
+        });
         self.offers[place as usize].values = values;
-        self.close(card, |closed, offer| closed == place || offer.depth == due.depth);
         // Most runs interrupt few updates: an empty set answers at once.
-        let recovered =
-            !self.interrupted.is_empty() && self.interrupted.remove(&(card, due.depth, due.period));
+        let recovered = !self.interrupted.is_empty() && self.interrupted.remove(&(card, due));
         Some((started, recovered))
     }
 
     /// The connection of an update ended before the commit.
     pub fn interrupted(&mut self, card: CardId, due: Due) {
-        self.interrupted.insert((card, due.depth, due.period));
+        self.interrupted.insert((card, due));
         self.ever_interrupted.insert(card);
     }
 
@@ -261,24 +261,38 @@ impl Ledger {
         }
     }
 
+    /// The card has been issued anew.
+    pub fn reissued(&mut self, card: CardId) {
+        self.close(card, |_, _| true);
+        let (start, stride) = (card.index() * self.stride(), self.stride());
+        self.numbers[start..][..stride].fill(0);
+    }
+
     /// Versions and state of the card's pair at `depth`, where the two parties hold `card_keys` and, at each slot,
-    /// the pair `server_key`.
+    /// the pair `server_key`. A renewal of the pair replaces `renewed` of its keys. A key that is `torn` (a bit per slot) has no
+    /// value, and is judged by its version.
     pub fn pair<'s>(
         &self,
         card: CardId,
         depth: Depth,
+        renewed: usize,
         card_keys: &[u8],
+        torn: u64,
         server_key: impl Fn(usize) -> &'s [u8],
     ) -> PairView {
         let slots = self.slots(depth);
-        let numbers = &self.numbers[card.index() * self.stride() + self.depths()..];
+        let numbers = &self.numbers[card.index() * self.stride() + 1..];
         let card_side = slots.map(|slot| numbers[slot]);
         let server_side = slots.map(|slot| numbers[self.shape.keys() + slot]);
         let mut newer_on_card = 0;
         let mut state = None;
         for (index, slot) in slots.into_iter().enumerate() {
             let half = self.suite.half_on_card(self.layout.ring(slot), server_key(slot));
-            let equal = card_keys[self.layout.range(slot)] == *half;
+            let equal = if torn & 1 << slot == 0 {
+                card_keys[self.layout.range(slot)] == *half
+            } else {
+                card_side[index] == server_side[index]
+            };
             match (equal, card_side[index].cmp(&server_side[index])) {
                 (true, core::cmp::Ordering::Equal) => {}
                 (false, core::cmp::Ordering::Greater) => newer_on_card += 1,
@@ -289,7 +303,7 @@ impl Ledger {
         let state = state.unwrap_or(match newer_on_card {
             0 if card_side == [0, 0] => PairState::Old,
             0 => PairState::New,
-            1 => PairState::Split,
+            newer if newer < renewed => PairState::Split,
             _ => PairState::CardAhead,
         });
         PairView { card: card_side, server: server_side, state }
@@ -298,7 +312,9 @@ impl Ledger {
     /// Judges a pair outside of any connection: it may differ only through an update that was started and not
     /// committed.
     pub fn judge_pair(&mut self, at: SimTime, card: CardId, depth: Depth, state: PairState) {
-        let open = || self.open(card).any(|(_, offer)| offer.depth == depth);
+        let slots = self.slots(depth);
+        let touches = |offer: &Offer| offer.values.iter().any(|(slot, _)| slots.contains(slot));
+        let open = || self.open(card).any(|(_, offer)| touches(offer));
         match state {
             PairState::Old | PairState::New => {}
             PairState::Split | PairState::CardAhead if open() => {}
@@ -311,24 +327,21 @@ impl Ledger {
     }
 
     fn slots(&self, depth: Depth) -> [usize; 2] {
-        use keystorm_model::rings::{KeyRef, Ring};
         let pair = self.shape.pair(depth).expect("the depth exists");
-        [
-            KeyRef { ring: Ring::Internal, no: pair.internal },
-            KeyRef { ring: Ring::External, no: pair.external },
-        ]
-        .map(|key| self.shape.slot(key).expect("the pair's keys exist"))
+        [Ring::Internal, Ring::External]
+            .map(|ring| self.shape.slot(pair.key(ring)).expect("the pair's keys exist"))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use keystorm_model::server::Stamp;
 
     const CARD: CardId = CardId(0);
     const AT: SimTime = SimTime::ZERO;
     const ONE: ConnectionNo = ConnectionNo(1);
-    const DUE: Due = Due { depth: Depth(0), period: Period(1) };
+    const DUE: Due = Due { depth: Depth(0), since: Stamp::at(AT) };
 
     /// Keys of AES-128, three internal and four external: slot 2 is Kai[3], slot 6 is Kae[4].
     struct Two {
@@ -344,7 +357,7 @@ mod tests {
 
     impl Two {
         fn offer(&mut self, connection: u64, value: u8) {
-            self.ledger.update_started(AT, CARD, ConnectionNo(connection), Depth(0));
+            self.ledger.update_started(AT, CARD, ConnectionNo(connection));
             self.ledger.offered(CARD, 2, &[value; 16]);
             self.ledger.offered(CARD, 6, &[value; 16]);
         }
@@ -361,7 +374,7 @@ mod tests {
         }
 
         fn state(&self) -> PairState {
-            self.ledger.pair(CARD, Depth(0), &self.card, |slot| &self.server[slot * 16..][..16]).state
+            self.ledger.pair(CARD, Depth(0), 2, &self.card, 0, |slot| &self.server[slot * 16..][..16]).state
         }
     }
 
@@ -437,6 +450,30 @@ mod tests {
     }
 
     #[test]
+    fn a_pair_of_which_one_key_is_renewed_is_never_split() {
+        let mut two = two();
+        two.ledger.update_started(AT, CARD, ONE);
+        two.ledger.offered(CARD, 6, &[7; 16]);
+        two.store(6, 7);
+        let server = two.server.clone();
+        let state = two.ledger.pair(CARD, Depth(0), 1, &two.card, 0, |slot| &server[slot * 16..][..16]).state;
+        assert_eq!(state, PairState::CardAhead);
+    }
+
+    #[test]
+    fn a_card_that_is_issued_anew_starts_afresh() {
+        let mut two = two();
+        two.offer(1, 7);
+        two.store(2, 7);
+        two.ledger.reissued(CARD);
+        two.card.fill(9);
+        two.server.fill(9);
+        assert_eq!(two.state(), PairState::Old);
+        two.commit(7);
+        assert!(two.ledger.violations()[0].what.contains("had not started"), "its offers are gone");
+    }
+
+    #[test]
     fn a_commit_in_a_later_period_recovers_nothing() {
         let mut two = two();
         two.offer(9, 5);
@@ -444,7 +481,7 @@ mod tests {
         two.offer(1, 7);
         two.store(2, 7);
         two.store(6, 7);
-        let later = Due { period: Period(2), ..DUE };
+        let later = Due { since: Stamp::at(SimTime::from_ns(9)), ..DUE };
         let committed = two.ledger.committed(AT, CARD, ONE, later, &two.card.clone());
         assert_eq!(committed, Some((AT, false)));
     }

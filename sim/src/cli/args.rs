@@ -8,13 +8,13 @@ use crate::plan::EngineKind;
 
 /// Simulates fleets of IC cards that renew their authentication keys over bad networks (JP H11-122238).
 #[derive(Parser, Debug)]
-#[command(name = "keystorm", version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "keystorm", version, max_term_width = 100, after_help = AFTER_HELP)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Command,
 }
 
-const EXIT_CODES: &str = "\
+const AFTER_HELP: &str = "\
 Exit codes:
   0    done
   1    internal or I/O error, or a fault that the scenario asks for never struck
@@ -22,6 +22,10 @@ Exit codes:
   3    an invariant of the protocol was violated
   5    two runs of one seed differ
   130  stopped by Ctrl-C; nothing was written
+
+Environment:
+  KEYSTORM_CACHE_DIR  where RSA key pairs are kept for later runs, instead of the user's cache
+                      directory; empty: nowhere
 
 Start here:
   keystorm run scenarios/quickstart.toml";

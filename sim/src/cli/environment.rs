@@ -1,5 +1,6 @@
-//! Facts about this machine and this process, for `manifest.json` alone.
+//! Facts about this machine, this process and its user.
 
+use std::path::PathBuf;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// A stop-watch over the wall clock.
@@ -24,10 +25,25 @@ impl Stopwatch {
     }
 }
 
+use etcetera::BaseStrategy as _;
+
+/// How many threads can run at the same time.
+pub(super) fn cpus() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// Operating system, architecture and CPUs.
 pub(super) fn machine() -> String {
-    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-    format!("{}-{}, {cpus} CPUs", std::env::consts::OS, std::env::consts::ARCH)
+    format!("{}-{}, {} CPUs", std::env::consts::OS, std::env::consts::ARCH, cpus())
+}
+
+/// Where files are kept that can be made again: what KEYSTORM_CACHE_DIR says, or the user's cache directory. `None` if
+/// there is none, or if the variable is empty.
+pub(super) fn cache_dir() -> Option<PathBuf> {
+    match std::env::var_os("KEYSTORM_CACHE_DIR") {
+        Some(dir) => (!dir.is_empty()).then(|| dir.into()),
+        None => Some(etcetera::base_strategy::choose_native_strategy().ok()?.cache_dir().join("keystorm")),
+    }
 }
 
 /// The most memory that this process has used so far, bytes; Linux only.

@@ -3,6 +3,7 @@
 mod args;
 mod environment;
 mod init;
+mod pairs;
 mod progress;
 mod run;
 mod verify;

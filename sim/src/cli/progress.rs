@@ -27,19 +27,46 @@ pub(super) fn interrupted() -> bool {
     STOP.load(Ordering::Relaxed)
 }
 
-/// A progress bar over simulated time, on standard error and only if that is a terminal.
+/// A progress bar on standard error, and only if that is a terminal.
+fn bar(length: u64, style: &str, quiet: bool) -> ProgressBar {
+    let show = !quiet && std::io::stderr().is_terminal();
+    let target = if show { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let bar = ProgressBar::with_draw_target(Some(length), target);
+    bar.set_style(ProgressStyle::with_template(style).expect("the template is valid"));
+    bar
+}
+
+/// A progress bar over key pairs that are being made.
+pub(super) struct PairsBar {
+    bar: ProgressBar,
+}
+
+impl PairsBar {
+    pub(super) fn new(pairs: u64, quiet: bool) -> Self {
+        PairsBar { bar: bar(pairs, "{bar:32} {percent:>3} %  {human_pos} key pairs  {eta} left", quiet) }
+    }
+
+    /// Shows that one more has been made; `false` asks to stop.
+    pub(super) fn made(&self) -> bool {
+        self.bar.inc(1);
+        !interrupted()
+    }
+}
+
+impl Drop for PairsBar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// A progress bar over simulated time.
 pub(super) struct Bar {
     bar: ProgressBar,
 }
 
 impl Bar {
     pub(super) fn new(horizon: Span, quiet: bool) -> Self {
-        let show = !quiet && std::io::stderr().is_terminal();
-        let target = if show { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(Some(horizon.as_ns() / 1_000_000), target);
-        let style = "{bar:32} {percent:>3} %  {msg}  {eta} left";
-        bar.set_style(ProgressStyle::with_template(style).expect("the template is valid"));
-        Bar { bar }
+        Bar { bar: bar(horizon.as_ns() / 1_000_000, "{bar:32} {percent:>3} %  {msg}  {eta} left", quiet) }
     }
 
     /// Shows how far the run has come; `false` asks it to stop.

@@ -10,13 +10,13 @@ use keystorm_reports::{CardRows, RunDir, final_table, summary_json, write_run};
 use sha2::{Digest as _, Sha256};
 
 use crate::plan::Plan;
-use crate::run::{Finished, VERSION, simulate};
+use crate::run::{Finished, VERSION, simulate_with};
 use crate::scenario;
 
 use super::args::{CardsCsv, Check, Common, Format, Run};
 use super::environment::{self, Stopwatch};
 use super::progress::{Bar, catch_interrupts, interrupted};
-use super::{Failure, print};
+use super::{Failure, pairs, print};
 
 /// Fleets up to this size have a row for every card in `cards.csv`.
 const ALL_CARDS: u32 = 100_000;
@@ -30,8 +30,9 @@ pub(super) fn run(arguments: &Run) -> Result<(), Failure> {
     let place = arguments.out.clone().unwrap_or_else(|| default_place(&plan, common));
     catch_interrupts()?;
     let dir = RunDir::prepare(&place)?;
+    let pairs = pairs::of(&plan, common.quiet)?;
     let bar = Bar::new(plan.horizon, common.quiet);
-    let finished = simulate(plan, &mut |progress| bar.show(progress)).map_err(stopped)?;
+    let finished = simulate_with(plan, pairs, &mut |progress| bar.show(progress)).map_err(stopped)?;
     drop(bar);
     judge(&finished, common)?;
 

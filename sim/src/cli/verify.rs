@@ -9,12 +9,12 @@ use keystorm_reports::summary_json;
 use crate::check::Violation;
 use crate::plan::Plan;
 use crate::replicate::replicate;
-use crate::run::{Finished, simulate};
+use crate::run::{Finished, simulate_with};
 use crate::scenario;
 
 use super::args::{Common, Verify};
 use super::progress::{Bar, catch_interrupts, interrupted};
-use super::{Failure, print};
+use super::{Failure, pairs, print};
 
 /// What two runs are compared by.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -111,11 +111,13 @@ pub(super) fn trace(common: &Common) -> Result<(), Failure> {
 
 /// Runs `plan` twice in this process, side by side if there is more than one job. Tells the first rule that did not hold.
 fn traces(plan: &Plan, common: &Common) -> Result<([Trace; 2], Option<Violation>), Failure> {
+    let issued = pairs::of(plan, common.quiet)?;
     let bar = Bar::new(plan.horizon, common.quiet);
     let side_by_side = common.jobs > 1;
     let watch = |run, progress| if run == 0 || !side_by_side { bar.show(progress) } else { !interrupted() };
     let keep = |finished: Finished| (Trace::of(&finished), finished.violations.into_iter().next());
-    let runs = replicate(plan, &[plan.seed; 2], common.jobs.into(), watch, keep);
+    let pairs = |_: &Plan| Ok(issued.clone());
+    let runs = replicate(plan, &[plan.seed; 2], common.jobs.into(), pairs, watch, keep);
     let runs = runs.into_iter().collect::<Result<Vec<_>, _>>()?;
     let (traces, violations): (Vec<_>, Vec<_>) = runs.into_iter().unzip();
     let violation = violations.into_iter().flatten().next();
@@ -123,8 +125,9 @@ fn traces(plan: &Plan, common: &Common) -> Result<([Trace; 2], Option<Violation>
 }
 
 fn trace_of(plan: Plan, quiet: bool) -> Result<Trace, Failure> {
+    let pairs = pairs::of(&plan, quiet)?;
     let bar = Bar::new(plan.horizon, quiet);
-    let finished = simulate(plan, &mut |progress| bar.show(progress))?;
+    let finished = simulate_with(plan, pairs, &mut |progress| bar.show(progress))?;
     Ok(Trace::of(&finished))
 }
 

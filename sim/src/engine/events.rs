@@ -123,7 +123,8 @@ impl Run {
             Kind::Return => {
                 let back = self.returns[event.slot as usize].take().expect("someone comes back once");
                 self.free_returns.push(event.slot);
-                self.world.come_back(client, back.holder);
+                self.world.come_back(back, &mut self.out);
+                self.take_off();
                 self.plan_client(client);
             }
             Kind::Server => {

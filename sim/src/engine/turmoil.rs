@@ -433,7 +433,7 @@ async fn client_program(shared: Handle, client: ClientId, port: u16, holders: Ve
             } else if back == due {
                 let Reverse(back) = returns.pop().expect("someone is due to come back");
                 advance(&mut edge.handled, at);
-                shared.world.come_back(client, back.holder);
+                shared.world.come_back(back, &mut shared.out);
             } else {
                 let at = advance(&mut edge.handled, at);
                 shared.world.client_wake(at, client, &mut shared.out);

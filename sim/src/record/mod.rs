@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 use keystorm_model::client::{Cause, Step};
-use keystorm_model::{SimTime, Span};
-use keystorm_reports::results::{Bucket, Counts, Failure, Phase, PhaseLatency};
+use keystorm_model::{Depth, SimTime, Span};
+use keystorm_reports::results::{Bucket, Counts, Failure, Phase, PhaseLatency, Renewals};
 
 use digest::{Digest, Parties, Trace};
 
@@ -42,6 +42,7 @@ pub struct Recorder {
     bucket: Span,
     buckets: Vec<Bucket>,
     failures: BTreeMap<(&'static str, &'static str, &'static str), u64>,
+    renewals: Vec<Renewals>,
     horizon: SimTime,
 }
 
@@ -105,6 +106,7 @@ impl Recorder {
             bucket,
             buckets: (0..count).map(|_| empty_bucket()).collect(),
             failures: BTreeMap::new(),
+            renewals: Vec::new(),
             horizon: SimTime::ZERO + horizon,
         }
     }
@@ -208,6 +210,14 @@ impl Recorder {
         bucket.queue_max = bucket.queue_max.max(waiting);
     }
 
+    /// What was counted of the renewals of `depth`.
+    pub fn renewal(&mut self, depth: Depth) -> &mut Renewals {
+        if self.renewals.len() <= depth.index() {
+            self.renewals.resize(depth.index() + 1, Renewals::default());
+        }
+        &mut self.renewals[depth.index()]
+    }
+
     /// The digest of what has happened so far.
     pub fn trace_digest(&self) -> u128 {
         self.digest.total()
@@ -237,6 +247,7 @@ impl Recorder {
             bucket: self.bucket,
             timeline: self.buckets,
             failures,
+            renewals: self.renewals,
             trace_digest: self.digest.total(),
             interval_digests: self.digest.intervals().to_vec(),
         }
@@ -261,6 +272,8 @@ pub struct Recorded {
     pub timeline: Vec<Bucket>,
     /// Failures by step and cause.
     pub failures: Vec<Failure>,
+    /// Renewals by depth, from 0 on.
+    pub renewals: Vec<Renewals>,
     /// The digest of the run.
     pub trace_digest: u128,
     /// The digest of each bucket.

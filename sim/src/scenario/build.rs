@@ -1,28 +1,27 @@
 //! From resolved settings to the [`Plan`]. Everything is in range already.
 
-use keystorm_model::card::CardRules;
-use keystorm_model::rings::RingShape;
-use keystorm_model::server::{Embodiment, Recovery};
+use keystorm_model::card::transport::{BitRate, Protocol};
+use keystorm_model::card::{CardRules, Nvm, PageLayout, WriteMode};
+use keystorm_model::rings::{RenewalRule, RingShape};
+use keystorm_model::server::{Embodiment, Order, OrderedCards, Recovery, RootRenewal};
 use keystorm_model::suite::{Comparison, SuiteId};
-use keystorm_model::{Ratio, SimTime, SiteId, Span};
+use keystorm_model::{CardId, Depth, Ratio, SimTime, SiteId, Span};
 use sha2::{Digest, Sha256};
 
-use super::check::{cross_check, outage};
+use super::check::{cross_check, order, outage};
 use super::error::ScenarioError;
 use super::resolve::Resolved;
-use super::schema::{DUE, SERVICES, SESSIONS};
+use super::schema::{DUE, ROOT, SERVICES, SESSIONS};
 use super::value::Value;
 use crate::plan::{
     ArrivalsPlan, CardPlan, CostTable, DelayPlan, DueAtStart, EngineKind, FaultPlan, FleetPlan, LinePlan,
-    LoadPlan, LossPlan, OutagePlan, Plan, RetryPlan, RetryVisit, ServerPlan, ServicePlan, SessionPlan,
-    TurmoilPlan, UpdatePlan,
+    LoadPlan, LossPlan, OutagePlan, Plan, ReissuePlan, ReissueWay, RetryPlan, RetryVisit, ServerKeys,
+    ServerPlan, ServicePlan, SessionPlan, TurmoilPlan, UpdatePlan,
 };
 
 /// Sites of a fleet whose scenario does not say. Measured on a 2-core x86-64 machine, turmoil's idle step
 /// takes 4 to 9 us at 4 hosts and 25 to 47 us at 16.
 const DEFAULT_SITES: u64 = 4;
-/// Bit times per byte of the T=0 protocol: start bit, 8 data bits, parity, guard time of 2.
-const BITS_PER_BYTE: u64 = 12;
 
 /// The plan. `stem` names a scenario that has no name.
 pub(super) fn plan(mut r: Resolved, stem: &str) -> Result<Plan, ScenarioError> {
@@ -41,6 +40,7 @@ pub(super) fn plan(mut r: Resolved, stem: &str) -> Result<Plan, ScenarioError> {
         line: line(&r),
         load: load(&r),
         update: update(&r),
+        reissue: reissue(&r),
         server: server(&r),
         faults: faults(&r),
         turmoil: TurmoilPlan { tick: r.span("turmoil.tick") },
@@ -51,6 +51,7 @@ pub(super) fn plan(mut r: Resolved, stem: &str) -> Result<Plan, ScenarioError> {
 fn fill_in(r: &mut Resolved, stem: &str) {
     r.derive("name", Value::Text(stem.into()));
     r.derive("fleet.sites", Value::Count(r.count("fleet.clients").min(DEFAULT_SITES)));
+    r.derive("card.root_self_renewal", Value::Flag(r.choice("update.root") == ROOT[1]));
     let extent = r.extent();
     match r.choice("load.arrivals") {
         "uniform" => r.derive("load.window", Value::Span(extent - r.span("load.from"))),
@@ -60,6 +61,11 @@ fn fill_in(r: &mut Resolved, stem: &str) {
     r.edit("faults.outage", |value| {
         if let Value::Rows(rows) = value {
             rows.sort_by_key(outage);
+        }
+    });
+    r.edit("update.order", |value| {
+        if let Value::Rows(rows) = value {
+            rows.sort_by_key(|row| order(row).0);
         }
     });
 }
@@ -72,20 +78,39 @@ fn fleet(r: &Resolved) -> FleetPlan {
         sites: r.small("fleet.sites"),
         shape: shape.expect("1 to 31 keys of each kind"),
         suite: named(&SuiteId::ALL, SuiteId::name, r.choice("fleet.suite")),
+        server_keys: named(&ServerKeys::ALL, ServerKeys::name, r.choice("fleet.server_keys")),
         comparison: named(&Comparison::ALL, Comparison::name, r.choice("fleet.comparison")),
     }
 }
 
 fn card(r: &Resolved) -> CardPlan {
-    let speed = r.rate("card.speed").expect("a card's speed is limited");
+    let speed =
+        BitRate(r.rate("card.speed").and_then(|rate| u32::try_from(rate).ok()).expect("a limited speed"));
     CardPlan {
-        rules: CardRules { tries: r.small("card.tries"), only_own_answers: r.flag("card.only_own_answers") },
+        rules: CardRules {
+            tries: r.small("card.tries"),
+            only_own_answers: r.flag("card.only_own_answers"),
+            renewal: named(&RenewalRule::ALL, RenewalRule::name, r.choice("card.renewal")),
+            root_self_renewal: r.flag("card.root_self_renewal"),
+            implicit_df: r.flag("card.implicit_df"),
+            protocol: named(&Protocol::ALL, Protocol::name, r.choice("card.protocol")),
+            nvm: Nvm {
+                mode: named(&WriteMode::ALL, WriteMode::name, r.choice("card.nvm")),
+                layout: named(&PageLayout::ALL, PageLayout::name, r.choice("card.layout")),
+                page: r.small("card.page"),
+                endurance: r.small("card.endurance"),
+            },
+        },
         reset: r.span("card.reset"),
-        byte: Span::from_ns((BITS_PER_BYTE * 1_000_000_000 + speed / 2) / speed),
+        speed,
+        byte: CardPlan::byte_time(speed),
         command: r.span("card.command"),
-        cipher: r.span("card.cipher"),
+        prove: r.of_suite("card", "prove").expect("every suite has it"),
+        check: r.of_suite("card", "check").expect("every suite has it"),
+        generate: r.of_suite("card", "generate").unwrap_or(Span::ZERO),
         random: r.span("card.random"),
         nvm_write: r.span("card.nvm_write"),
+        nvm_plain_write: r.span("card.nvm_plain_write"),
     }
 }
 
@@ -153,10 +178,45 @@ fn session(r: &Resolved) -> SessionPlan {
 
 fn update(r: &Resolved) -> UpdatePlan {
     UpdatePlan {
-        embodiment: named(&Embodiment::ALL, Embodiment::name, r.choice("update.embodiment")),
+        embodiments: (r.choices("update.embodiment").iter())
+            .map(|name| named(&Embodiment::ALL, Embodiment::name, name))
+            .collect(),
+        complement: r.flag("update.complement"),
         periods: r.spans("update.periods").to_vec(),
+        orders: orders(r),
+        root: root(r),
         due: if r.choice("update.due") == DUE[0] { DueAtStart::All } else { DueAtStart::None },
         recovery: named(&Recovery::ALL, Recovery::name, r.choice("update.recovery")),
+    }
+}
+
+fn orders(r: &Resolved) -> Vec<Order> {
+    let orders = r.rows("update.order").iter().map(order).map(|(at, depth, cards)| {
+        let cards = match cards {
+            None => OrderedCards::All,
+            Some(cards) => OrderedCards::Listed(cards.iter().copied().map(CardId).collect()),
+        };
+        Order { at: SimTime::ZERO + at, depth: Depth(depth as u8), cards }
+    });
+    orders.collect()
+}
+
+fn root(r: &Resolved) -> Option<RootRenewal> {
+    let [never, itself, _] = ROOT;
+    match r.choice("update.root") {
+        name if name == never => None,
+        name if name == itself => Some(RootRenewal::Itself),
+        _ => Some(RootRenewal::Reissue),
+    }
+}
+
+fn reissue(r: &Resolved) -> ReissuePlan {
+    let refusals: u8 = r.small("reissue.after_refusals");
+    ReissuePlan {
+        after_refusals: (refusals > 0).then_some(refusals),
+        way: named(&ReissueWay::ALL, ReissueWay::name, r.choice("reissue.way")),
+        takes: r.span("reissue.takes"),
+        cost: r.count("reissue.cost"),
     }
 }
 
@@ -166,7 +226,9 @@ fn server(r: &Resolved) -> ServerPlan {
         queue: r.small("server.queue"),
         costs: CostTable {
             datagram: r.span("server.costs.datagram"),
-            cipher: r.span("server.costs.cipher"),
+            prove: r.of_suite("server.costs", "prove").expect("every suite has it"),
+            check: r.of_suite("server.costs", "check").expect("every suite has it"),
+            generate: r.of_suite("server.costs", "generate").unwrap_or(Span::ZERO),
             aead: r.span("server.costs.aead"),
             commit: r.span("server.costs.commit"),
         },
@@ -196,6 +258,11 @@ impl Resolved {
     /// A count that the schema keeps within `T`.
     fn small<T: TryFrom<u64>>(&self, path: &str) -> T {
         T::try_from(self.count(path)).unwrap_or_else(|_| panic!("the range of {path} is wider than its type"))
+    }
+
+    /// A duration that `table` has for the fleet's suite.
+    fn of_suite(&self, table: &str, name: &str) -> Option<Span> {
+        self.span_if(&format!("{table}.{}.{name}", self.choice("fleet.suite")))
     }
 
     fn text(&self, path: &str) -> String {

@@ -1,10 +1,11 @@
 //! Rules that tie several keys together. Each names the keys, what is wrong between them, and a way out.
 
 use keystorm_model::Span;
+use keystorm_model::server::Embodiment;
 
 use super::error::Problem;
 use super::resolve::Resolved;
-use super::schema::SESSIONS;
+use super::schema::{ROOT, SESSIONS};
 use super::value::{Row, Value};
 use crate::plan::EngineKind;
 
@@ -42,6 +43,13 @@ impl Resolved {
         }
     }
 
+    pub(super) fn choices(&self, path: &str) -> &[&'static str] {
+        match self.get(path).map(|setting| &setting.value) {
+            Some(Value::Choices(names)) => names,
+            other => panic!("{path} is no list of names: {other:?}"),
+        }
+    }
+
     pub(super) fn spans(&self, path: &str) -> &[Span] {
         match self.get(path).map(|setting| &setting.value) {
             Some(Value::Spans(spans)) => spans,
@@ -62,6 +70,16 @@ impl Resolved {
         self.span_if("load.repeat").map_or(horizon, |repeat| repeat.min(horizon))
     }
 
+    fn chosen(&self, path: &str) -> bool {
+        matches!(self.get(path).map(|setting| &setting.value), Some(Value::Flag(true)))
+    }
+
+    /// How many depths can be renewed: all but the root, unless it has a way of its own.
+    fn renewable_depths(&self) -> u64 {
+        let depths = self.count("fleet.internal_keys").min(self.count("fleet.external_keys"));
+        if self.choice("update.root") == ROOT[0] { depths - 1 } else { depths }
+    }
+
     fn clash(&self, paths: &[&str], why: String, help: impl Into<String>) -> Problem {
         Problem::new(why, help).at_place(self.place(paths))
     }
@@ -75,6 +93,7 @@ pub(super) fn cross_check(r: &Resolved) -> Vec<Problem> {
     probes(r, &mut problems);
     line(r, &mut problems);
     update(r, &mut problems);
+    orders(r, &mut problems);
     outages(r, &mut problems);
     problems
 }
@@ -136,6 +155,11 @@ fn probes(r: &Resolved, problems: &mut Vec<Problem>) {
         let why = "`update.periods` renews keys, but a probe has no card".into();
         let help = "leave update.periods empty, or set load.session to \"cards\"";
         problems.push(r.clash(&["update.periods", "load.session"], why, help));
+    }
+    if !r.rows("update.order").is_empty() {
+        let why = "`update.order` renews keys, but a probe has no card".into();
+        let help = "leave update.order out, or set load.session to \"cards\"";
+        problems.push(r.clash(&["update.order", "load.session"], why, help));
     }
     if !r.chance("faults.pull").is_zero() {
         let why = "`faults.pull` pulls cards out, but a probe has no card".into();
@@ -199,20 +223,71 @@ fn update(r: &Resolved, problems: &mut Vec<Problem>) {
     let periods = r.spans("update.periods").len() as u64;
     let (internal, external) = (r.count("fleet.internal_keys"), r.count("fleet.external_keys"));
     let depths = internal.min(external);
-    if periods == 0 || periods < depths {
+    if r.chosen("update.complement") && r.choices("update.embodiment").contains(&Embodiment::Three.name()) {
+        let why =
+            "`update.complement` does not go with embodiment 3, which has a random for each of its keys"
+                .into();
+        let help = "set update.complement to false, or choose other embodiments";
+        problems.push(r.clash(&["update.complement", "update.embodiment"], why, help));
+    }
+    let renewable = r.renewable_depths();
+    if periods <= renewable {
         return;
     }
     let why = format!(
         "`update.periods` renews {periods} of {depths} pairs of keys (the smaller of {internal} internal and \
          {external} external keys): the root pair has none above it to renew it with"
     );
-    let fewer = depths - 1;
-    let help = if fewer == 0 {
+    if periods > depths {
+        let why = format!("`update.periods` has {periods} entries, but there are {depths} pairs of keys");
+        let help = format!("give at most {renewable} periods, or the card more keys of both kinds");
+        problems.push(r.clash(&["update.periods", "fleet.internal_keys", "fleet.external_keys"], why, help));
+        return;
+    }
+    let help = if renewable == 0 {
         "set fleet.internal_keys and fleet.external_keys to 2 or more, or leave update.periods empty".into()
     } else {
-        format!("give at most {fewer} periods, or the card more keys of both kinds")
+        format!(
+            "give at most {renewable} periods, the card more keys of both kinds, or the root a way in update.root"
+        )
     };
     problems.push(r.clash(&["update.periods", "fleet.internal_keys", "fleet.external_keys"], why, help));
+}
+
+fn orders(r: &Resolved, problems: &mut Vec<Problem>) {
+    let (cards, horizon) = (r.count("fleet.cards"), r.span("horizon"));
+    let renewable = r.renewable_depths();
+    for row in r.rows("update.order") {
+        let (at, depth, ordered) = order(row);
+        let mut report = |why: String, help: String| {
+            problems.push(Problem::new(why, help).label("this order").at_place(row.place.clone()));
+        };
+        if at >= horizon {
+            let why = format!("an order is given at {at}, but the horizon is {horizon}");
+            report(why, "let it be given before the horizon".into());
+        }
+        if depth >= renewable {
+            let why = format!(
+                "an order is to renew depth {depth}, but {renewable} depths can be renewed, from 0 on"
+            );
+            let help = "choose a smaller depth, give the card more keys, or the root a way in update.root";
+            report(why, help.into());
+        }
+        if let Some(&card) = ordered.and_then(|ordered| ordered.last())
+            && u64::from(card) >= cards
+        {
+            let why = format!("an order is for card {card}, but there are {cards} cards, counted from 0");
+            report(why, format!("allowed: 0 to {}", cards - 1));
+        }
+    }
+}
+
+/// Time, depth and cards of one order.
+pub(super) fn order(row: &Row) -> (Span, u64, Option<&[u32]>) {
+    match (&row.cells["at"], &row.cells["depth"], &row.cells["cards"]) {
+        (Value::Span(at), Value::Count(depth), Value::Cards(cards)) => (*at, *depth, cards.as_deref()),
+        other => panic!("an order is a duration, a count and cards: {other:?}"),
+    }
 }
 
 fn outages(r: &Resolved, problems: &mut Vec<Problem>) {

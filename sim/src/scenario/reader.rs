@@ -10,6 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{Place, Problem, Source, nearest};
+use super::resolve::default_value;
 use super::schema::{self, Fallback, Key, Kind};
 use super::value::{self, Row, Value};
 
@@ -245,9 +246,11 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        for cell in keys {
-            let missing = matches!(cell.fallback, Fallback::Required) && !row.cells.contains_key(cell.path);
-            if missing && !refused {
+        for cell in keys.iter().filter(|cell| !table.contains_key(cell.path)) {
+            if let Fallback::Value(text) = cell.fallback {
+                row.cells.insert(cell.path, default_value(cell, text));
+            }
+            if matches!(cell.fallback, Fallback::Required) && !refused {
                 let why = format!("`{}[].{}` is missing", key.path, cell.path);
                 let help = format!("add `{} = …`: {} Allowed: {}", cell.path, cell.doc, cell.kind.allowed());
                 self.report(Problem::new(why, help).label("this table"), place.span.clone());

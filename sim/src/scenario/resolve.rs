@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use keystorm_model::suite::SuiteId;
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -38,6 +39,7 @@ pub(super) fn resolve(layers: &[Layer], problems: &mut Vec<Problem>) -> Resolved
         }
     }
     let mut resolved = Resolved { settings };
+    resolved.leave_out_other_suites();
     resolved.settle_alternatives(problems);
     resolved.settle_dependents(problems);
     resolved.require(layers, problems);
@@ -45,7 +47,7 @@ pub(super) fn resolve(layers: &[Layer], problems: &mut Vec<Problem>) -> Resolved
 }
 
 /// A default is written in the schema as it would be after `--set key=`.
-fn default_value(key: &Key, text: &'static str) -> Value {
+pub(super) fn default_value(key: &Key, text: &'static str) -> Value {
     if matches!(key.kind, Kind::Rows(_)) {
         return Value::Rows(Vec::new());
     }
@@ -91,6 +93,18 @@ impl Resolved {
             }
         }
         text
+    }
+
+    /// Times and costs of suites that the fleet does not have mean nothing.
+    fn leave_out_other_suites(&mut self) {
+        let Some(Value::Choice(fleet)) = self.get("fleet.suite").map(|setting| setting.value.clone()) else {
+            return;
+        };
+        let others = || SuiteId::ALL.iter().map(|suite| suite.name()).filter(|name| *name != fleet);
+        self.settings.retain(|path, _| {
+            let of = |table: &&str, name| schema::below(&format!("{table}.{name}"), path).is_some();
+            !schema::BY_SUITE.iter().any(|table| others().any(|name| of(table, name)))
+        });
     }
 
     /// Of two ways to say the same the higher layer's stays; both in one layer is an error.

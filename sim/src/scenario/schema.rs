@@ -4,10 +4,13 @@
 //! key is one line here and one in `build.rs`.
 
 use keystorm_model::Span;
+use keystorm_model::card::transport::Protocol;
+use keystorm_model::card::{PageLayout, WriteMode};
+use keystorm_model::rings::RenewalRule;
 use keystorm_model::server::{Embodiment, Recovery};
 use keystorm_model::suite::{Comparison, SuiteId};
 
-use crate::plan::EngineKind;
+use crate::plan::{EngineKind, ReissueWay, ServerKeys};
 
 /// What a key may hold.
 #[derive(Clone, Copy, Debug)]
@@ -18,8 +21,12 @@ pub(super) enum Kind {
     Preset(&'static str),
     /// One of the model's names.
     OneOf(fn() -> Vec<&'static str>),
+    /// Some of the model's names, joined by `+`.
+    Mixed(fn() -> Vec<&'static str>),
     /// true or false.
     Flag,
+    /// Cards by their numbers, or all.
+    Cards,
     /// A whole number.
     Count { min: u64, max: u64 },
     /// A duration, in whole `step`s.
@@ -48,7 +55,12 @@ impl Kind {
                 let names: Vec<String> = names().iter().map(|name| format!("\"{name}\"")).collect();
                 names.join(" or ")
             }
+            Kind::Mixed(names) => {
+                let names: Vec<String> = names().iter().map(|name| format!("\"{name}\"")).collect();
+                format!("{}, or several joined by `+`", names.join(" or "))
+            }
             Kind::Flag => "true or false".into(),
+            Kind::Cards => "\"all\", a card's number, or a list of numbers".into(),
             Kind::Count { min, max } => format!("{min} to {max}"),
             Kind::Span { min, max, step } if step.as_ns() > 1 => {
                 format!("{min} to {max}, in whole multiples of {step}")
@@ -71,6 +83,8 @@ impl Kind {
     pub(super) fn unit(&self) -> &'static str {
         match self {
             Kind::Title | Kind::OneOf(_) | Kind::Preset(_) => "name",
+            Kind::Mixed(_) => "names",
+            Kind::Cards => "cards",
             Kind::Flag => "flag",
             Kind::Count { .. } => "number",
             Kind::Span { .. } => "duration",
@@ -117,7 +131,7 @@ pub(super) static SECTIONS: &[Section] = &[
     Section { path: "fleet", doc: "How many there are of each party, and their keys." },
     Section {
         path: "card",
-        doc: "What the card enforces, and how long it takes. The default times of `cipher`, `random` and `nvm_write` are medians over 54 cards (crocs-muni/jcalgtest_results, commit 76b01cf3; AES-128 key set-up and 16 B, 16 B, atomic 16 B); those of `reset` and `command` are general engineering knowledge without a source.",
+        doc: "What the card enforces, and how long it takes. The default times of `prove`, `check`, `random`, `nvm_write` and `nvm_plain_write` are medians over 54 cards (crocs-muni/jcalgtest_results, commit 76b01cf3; AES-128 key set-up and 16 B, 16 B, atomic and plain write of 16 B); `endurance` is the least that data sheets of EEPROM promise (100,000 to 500,000 cycles); `reset`, `command` and `page` are general engineering knowledge without a source. docs/protocol.md says what the memory's modes and layouts are.",
     },
     Section {
         path: "line",
@@ -128,10 +142,14 @@ pub(super) static SECTIONS: &[Section] = &[
         doc: "Who comes when, and what a session exchanges. A card always comes to the same client. A visit that falls due while the last one is not over (its holder is being served, queues or is about to come back) is left out and counted.",
     },
     Section { path: "update", doc: "Key renewal." },
+    Section {
+        path: "reissue",
+        doc: "Cards that get new keys from their issuer, since no renewal can help them: it goes back to the issuer and is missing meanwhile, or is replaced.",
+    },
     Section { path: "server", doc: "The server machine." },
     Section {
         path: "server.costs",
-        doc: "Server time per part of the work. The defaults of `cipher` (RustCrypto aes 0.9) and `aead` were measured on a 2-core x86-64 machine; those of `datagram` and `commit` are general engineering assumptions without a source.",
+        doc: "Server time per part of the work. The defaults of `prove` and `check` (AES-128, RustCrypto aes 0.9) and `aead` were measured on a 2-core x86-64 machine; those of `datagram` and `commit` are general engineering assumptions without a source.",
     },
     Section { path: "faults", doc: "What goes wrong besides the line's own losses." },
     Section { path: "turmoil", doc: "Settings of the turmoil engine." },
@@ -157,12 +175,17 @@ pub(super) static ONLY_WITH: &[(&str, &[&str], &[&str])] = &[
     ("load.session", &["probe"], &["server.probe.mean", "server.probe.distribution"]),
 ];
 
+/// Tables that have a table for each suite: only the fleet's counts.
+pub(super) static BY_SUITE: &[&str] = &["card", "server.costs"];
+
 /// The names of [`crate::plan::ArrivalsPlan`]'s variants.
 pub(super) const ARRIVALS: [&str; 3] = ["uniform", "office", "poisson"];
 /// The names of [`crate::plan::SessionPlan`]'s variants.
 pub(super) const SESSIONS: [&str; 2] = ["cards", "probe"];
 /// The names of [`crate::plan::ServicePlan`]'s variants.
 pub(super) const SERVICES: [&str; 2] = ["exponential", "fixed"];
+/// The names of what happens at the root: nothing, and [`keystorm_model::server::RootRenewal`]'s variants.
+pub(super) const ROOT: [&str; 3] = ["never", "itself", "reissue"];
 /// The names of [`crate::plan::DueAtStart`]'s variants: all, none.
 pub(super) const DUE: [&str; 2] = ["all", "none"];
 
@@ -180,6 +203,12 @@ const LONGEST: Span = Span::from_secs(3_650 * 86_400);
 const fn span(min: Span, max: Span) -> Kind {
     Kind::Span { min, max, step: NS }
 }
+
+/// Up to a minute.
+const MINUTE: Kind = span(Span::ZERO, Span::from_secs(60));
+
+/// Up to an hour.
+const HOUR_AT_MOST: Kind = span(Span::ZERO, HOUR);
 
 const fn count(min: u64, max: u64) -> Kind {
     Kind::Count { min, max }
@@ -205,17 +234,34 @@ pub(super) static KEYS: &[Key] = &[
     key("fleet.internal_keys", count(1, 31), Value("3"), "M: keys with which a card proves itself. Number M is the working key."),
     key("fleet.external_keys", count(1, 31), Value("4"), "N: keys with which a card checks the server. There are min(M, N) pairs: depth 0 is the working pair, the deepest one the root."),
     key("fleet.suite", Kind::OneOf(|| SuiteId::ALL.iter().map(|s| s.name()).collect()), Value("aes-128"), "Cipher suite of every card."),
+    key("fleet.server_keys", Kind::OneOf(|| ServerKeys::ALL.iter().map(|k| k.name()).collect()), Value("per-user"), "Whether each card's server keys Ksi are its own at issue, or one set is common to all cards [0035]. A card's first external renewal gives it a key of its own; the common record is never overwritten."),
     key("fleet.comparison", Kind::OneOf(|| Comparison::ALL.iter().map(|c| c.name()).collect()), Value("encryption"), "How card and server judge a symmetric proof: the random is encrypted and compared with the proof [0087], or the proof decrypted and compared with the random [0044]. Both accept the same proofs."),
 
     key("card.preset", Kind::Preset("cards"), Absent, "Preset with the other keys of this table."),
     key("card.tries", count(1, 15), Value("5"), "Failed EXTERNAL AUTHENTICATEs in a row that block a key."),
     key("card.only_own_answers", Kind::Flag, Value("true"), "Whether the card stores a key only if it equals its own last INTERNAL AUTHENTICATE answer."),
-    key("card.reset", span(Span::ZERO, Span::from_secs(60)), Value("100ms"), "From power-up to the last byte of the answer to reset."),
+    key("card.renewal", Kind::OneOf(|| RenewalRule::ALL.iter().map(|r| r.name()).collect()), Value("below"), "Which keys must have authenticated before a key is renewed: ones numbered below it in both rings (claims 6 to 9), or another one in its own ring (claims 3 to 5)."),
+    key("card.root_self_renewal", Kind::Flag, Derived("true with `update.root` = \"itself\", else false"), "Whether an authentication with the root pair may renew the root pair itself [0058]."),
+    key("card.nvm", Kind::OneOf(|| WriteMode::ALL.iter().map(|m| m.name()).collect()), Value("undo-log"), "How the card writes to its memory: what a power loss in the middle of it leaves."),
+    key("card.layout", Kind::OneOf(|| PageLayout::ALL.iter().map(|l| l.name()).collect()), Value("packed"), "Whether keys share the pages of the memory, or each has its own."),
+    key("card.page", count(16, 256), Value("64"), "Bytes of a page of the memory."),
+    key("card.endurance", count(1, 0xffff_ffff), Value("100_000"), "How often a page can be erased and written; after that the card refuses to (6581)."),
+    key("card.protocol", Kind::OneOf(|| Protocol::ALL.iter().map(|p| p.name()).collect()), Value("T=1"), "How commands reach the card (ISO 7816-3): T=1 in blocks, T=0 byte by byte, whose answers to commands with data must be fetched."),
+    key("card.implicit_df", Kind::Flag, Value("true"), "Whether a reset selects the DF that the keys belong to (ISO 7816-4, 8.2.1.1). If not, the client selects it by name at the start of each connection, and reads the card's number from the answer."),
+    key("card.reset", MINUTE, Value("100ms"), "From power-up to the last byte of the answer to reset. Above 9600 bit/s the agreement on the speed follows: 8 bytes at 9600 bit/s."),
     key("card.speed", Kind::Rate { min: 100, max: 1_000_000_000, unlimited: false }, Value("115200"), "Interface speed. A byte takes 12 bit times (T=0: start, 8 data, parity, guard), rounded to 1 ns."),
-    key("card.command", span(Span::ZERO, Span::from_secs(60)), Value("1ms"), "The operating system's own time per command."),
-    key("card.cipher", span(Span::ZERO, Span::from_secs(60)), Value("30ms"), "One proof, check or derivation with a key of the ring, key set-up included."),
-    key("card.random", span(Span::ZERO, Span::from_secs(60)), Value("1500us"), "Drawing a challenge."),
-    key("card.nvm_write", span(Span::ZERO, Span::from_secs(60)), Value("6ms"), "One atomic write to non-volatile memory."),
+    key("card.command", MINUTE, Value("1ms"), "The operating system's own time per command."),
+    key("card.aes-128.prove", MINUTE, Value("30ms"), "One proof with an internal key, key set-up included. Of the tables `card.<suite>` only the one of the fleet's suite counts."),
+    key("card.aes-128.check", MINUTE, Value("30ms"), "One check of a proof with an external key, key set-up included."),
+    key("card.rsa-1024.prove", MINUTE, Value("67ms"), "The same with RSA-1024: a signature (CRT)."),
+    key("card.rsa-1024.check", MINUTE, Value("5ms"), "A verification. The default is general engineering knowledge without a source."),
+    key("card.rsa-1024.generate", HOUR_AT_MOST, Value("2s"), "Generating a pair of keys. The default is general engineering knowledge without a source."),
+    key("card.rsa-2048.prove", MINUTE, Value("185ms"), "The same with RSA-2048: a signature (CRT)."),
+    key("card.rsa-2048.check", MINUTE, Value("13ms"), "A verification."),
+    key("card.rsa-2048.generate", HOUR_AT_MOST, Value("11986ms"), "Generating a pair of keys."),
+    key("card.random", MINUTE, Value("1500us"), "Drawing a challenge."),
+    key("card.nvm_write", MINUTE, Value("6ms"), "One atomic page write to the memory: with `nvm` \"undo-log\" or \"shadow-page\"."),
+    key("card.nvm_plain_write", MINUTE, Value("1ms"), "One page write that is not atomic: with `nvm` \"in-place\"."),
 
     key("line.preset", Kind::Preset("lines"), Absent, "Preset with the other keys of this table."),
     key("line.delay.fixed", span(Span::ZERO, HOUR), Value("10ms"), "One way, besides serialisation: always the same. Not together with the other `line.delay` keys."),
@@ -249,10 +295,18 @@ pub(super) static KEYS: &[Key] = &[
     key("load.retry_visit.after", span(Span::ZERO, LONGEST), Value("30s"), "The holder of a failed session comes back after this long."),
     key("load.retry_visit.visits", count(0, 255), Value("0"), "How often at most; 0: never comes back."),
 
-    key("update.embodiment", Kind::OneOf(|| Embodiment::ALL.iter().map(|e| e.name()).collect()), Value("1"), "How a renewal is done. 1: both working keys together, through the client."),
-    key("update.periods", Kind::Spans { min: SECOND, max: LONGEST }, Value("[]"), "How long a pair of keys lives, from depth 0 on; empty: no renewals. One depth at least must have none: the root pair is never renewed."),
+    key("update.embodiment", Kind::Mixed(|| Embodiment::ALL.iter().map(|e| e.name()).collect()), Value("1"), "How a renewal is done. 1: both keys of a pair together, through the client (Fig. 6). 2a, 2b: the external or the internal key alone (Fig. 7, 8). 3: the pair and every pair above it, all derived with one key (Fig. 9). 4: as 1, but inside the card (Fig. 10). In a mixed fleet, as `\"1+4\"`, card c follows the entry c modulo their number."),
+    key("update.complement", Kind::Flag, Value("false"), "The second of two keys is derived from the complement of the first one's random, which saves sending another [0088]. Not with embodiment 3; without effect in 2a and 2b, which send one random."),
+    key("update.periods", Kind::Spans { min: SECOND, max: LONGEST }, Value("[]"), "How long a pair of keys lives, from depth 0 on; empty: no periodic renewals. The root pair, which is the deepest, has one only with `update.root`."),
+    key("update.order", Kind::Rows(ORDER), Value("[]"), "Orders of the operator's to renew keys irregularly (claim 1)."),
+    key("update.root", Kind::OneOf(|| ROOT.to_vec()), Value("never"), "What happens when the root pair is due, by its period or by an order [0058-0059]: it renews itself, or the card is issued anew (see `[reissue]`). \"never\": it is never due."),
     key("update.due", Kind::OneOf(|| DUE.to_vec()), Value("all"), "Which cards are due at time 0; the others wait until a period turns."),
     key("update.recovery", Kind::OneOf(|| Recovery::ALL.iter().map(|r| r.name()).collect()), Value("until-committed"), "What becomes of an interrupted renewal: its only chance is spent at the first contact, or it stays due until the server has committed it."),
+
+    key("reissue.after_refusals", count(0, 100), Value("0"), "After so many sessions in a row that failed with an NG of card or server; 0: only where the root demands it."),
+    key("reissue.way", Kind::OneOf(|| ReissueWay::ALL.iter().map(|w| w.name()).collect()), Value("return"), "The card goes back to the issuer and is missing meanwhile, or a new one comes and the old one is used until then."),
+    key("reissue.takes", span(Span::ZERO, LONGEST), Value("5d"), "How long it takes. The default is general engineering knowledge without a source."),
+    key("reissue.cost", count(0, 1_000_000_000), Value("0"), "What one costs, in a unit of your choice: `reissue_cost` in the reports is the sum."),
 
     key("server.cores", count(1, 4_096), Value("4"), "CPUs, which take datagrams from one queue in order."),
     key("server.queue", count(1, 10_000_000), Value("10000"), "Datagrams that may wait for a CPU; more are dropped."),
@@ -261,15 +315,30 @@ pub(super) static KEYS: &[Key] = &[
     key("server.probe.distribution", Kind::OneOf(|| SERVICES.to_vec()), Value("exponential"), "Its distribution. A repeat of a probe takes as long as the first. With session = \"probe\" only."),
 
     key("server.costs.preset", Kind::Preset("costs"), Absent, "Preset with the other keys of this table."),
-    key("server.costs.datagram", span(Span::ZERO, Span::from_secs(60)), Value("15us"), "Receiving, decoding, looking up, encoding and sending one datagram."),
-    key("server.costs.cipher", span(Span::ZERO, Span::from_secs(60)), Value("74ns"), "One proof, check or derivation, key set-up included."),
-    key("server.costs.aead", span(Span::ZERO, Span::from_secs(60)), Value("285ns"), "Sealing or opening one message of session data."),
-    key("server.costs.commit", span(Span::ZERO, Span::from_secs(60)), Value("100us"), "Making one change of the client directory durable."),
+    key("server.costs.datagram", MINUTE, Value("15us"), "Receiving, decoding, looking up, encoding and sending one datagram."),
+    key("server.costs.aes-128.prove", MINUTE, Value("74ns"), "Making one proof, also one that a new key grows from; key set-up included. Of the tables `server.costs.<suite>` only the one of the fleet's suite counts."),
+    key("server.costs.aes-128.check", MINUTE, Value("74ns"), "Checking one proof, key set-up included."),
+    key("server.costs.rsa-1024.prove", MINUTE, Value("323us"), "The same with RSA-1024: a signature."),
+    key("server.costs.rsa-1024.check", MINUTE, Value("21us"), "A verification."),
+    key("server.costs.rsa-1024.generate", MINUTE, Value("5400us"), "Generating a pair of keys."),
+    key("server.costs.rsa-2048.prove", MINUTE, Value("1640us"), "The same with RSA-2048: a signature."),
+    key("server.costs.rsa-2048.check", MINUTE, Value("71us"), "A verification."),
+    key("server.costs.rsa-2048.generate", MINUTE, Value("75ms"), "Generating a pair of keys."),
+    key("server.costs.aead", MINUTE, Value("285ns"), "Sealing or opening one message of session data."),
+    key("server.costs.commit", MINUTE, Value("100us"), "Making one change of the client directory durable."),
 
     key("faults.pull", Kind::Chance, Value("0"), "Per connection: the card is pulled out at one of its commands."),
     key("faults.outage", Kind::Rows(OUTAGE), Value("[]"), "Line outages: what a site has in flight when one begins, and what it sends or is sent while it lasts, is lost."),
 
     key("turmoil.tick", Kind::Span { min: MS, max: SECOND, step: MS }, Value(DEFAULT_TICK), "Step of turmoil's clock. A longer step runs faster, and changes nothing while two steps and 2 ms fit into the line's shortest delay; what comes late is counted in late_deliveries."),
+];
+
+/// The keys of one `[[update.order]]`.
+#[rustfmt::skip]
+static ORDER: &[Key] = &[
+    key("at", span(Span::ZERO, LONGEST), Required, "When it is given."),
+    key("depth", count(0, 30), Value("0"), "The depth to renew."),
+    key("cards", Kind::Cards, Value("all"), "Whose keys."),
 ];
 
 /// The keys of one `[[faults.outage]]`.

@@ -15,6 +15,10 @@ pub(super) enum Value {
     Text(String),
     /// One of a fixed set of names.
     Choice(&'static str),
+    /// Some of a fixed set of names.
+    Choices(Vec<&'static str>),
+    /// Cards by their numbers, in ascending order; `None`: all.
+    Cards(Option<Vec<u32>>),
     Flag(bool),
     Count(u64),
     Span(Span),
@@ -48,6 +52,9 @@ impl fmt::Display for Value {
         match self {
             Value::Text(text) => write!(f, "{text:?}"),
             Value::Choice(name) => write!(f, "\"{name}\""),
+            Value::Choices(names) => write!(f, "\"{}\"", names.join("+")),
+            Value::Cards(None) => f.write_str("\"all\""),
+            Value::Cards(Some(cards)) => write!(f, "{cards:?}"),
             Value::Flag(flag) => write!(f, "{flag}"),
             Value::Count(count) => write!(f, "{count}"),
             Value::Span(span) => write!(f, "\"{span}\""),
@@ -114,7 +121,9 @@ pub(super) fn read(kind: &Kind, value: &DeValue<'_>) -> Result<Value, Refusal> {
             Some(text) if !text.is_empty() => Ok(Value::Text(text.into())),
             _ => Err(mistyped(kind, value)),
         },
-        Kind::OneOf(names) => read_choice(&names(), kind, value),
+        Kind::OneOf(names) => read_choice(&names(), kind, value).map(Value::Choice),
+        Kind::Mixed(names) => read_choices(&names(), kind, value),
+        Kind::Cards => read_cards(kind, value),
         Kind::Flag => value.as_bool().map(Value::Flag).ok_or_else(|| mistyped(kind, value)),
         Kind::Count { min, max } => read_count(*min, *max, kind, value),
         Kind::Span { min, max, step } => read_span(*min, *max, *step, kind, value).map(Value::Span),
@@ -148,7 +157,8 @@ fn noun(kind: &Kind) -> &'static str {
         Kind::Rate { .. } => "a bit rate",
         Kind::Flag => "true or false",
         Kind::Rows(_) => "an array of tables",
-        Kind::OneOf(_) | Kind::Title | Kind::Preset(_) => "a name",
+        Kind::OneOf(_) | Kind::Title | Kind::Preset(_) | Kind::Mixed(_) => "a name",
+        Kind::Cards => "cards",
     }
 }
 
@@ -159,7 +169,9 @@ fn mistyped(kind: &Kind, value: &DeValue<'_>) -> Refusal {
         Kind::Spans { .. } => "write durations in brackets, for example [\"30d\", \"360d\"]".into(),
         Kind::Rate { .. } => rate_help(kind),
         Kind::Count { .. } | Kind::Flag => format!("write {} without quotes", kind.allowed()),
-        Kind::Rows(_) | Kind::OneOf(_) | Kind::Title | Kind::Preset(_) => format!("write {}", kind.allowed()),
+        Kind::Rows(_) | Kind::OneOf(_) | Kind::Title | Kind::Preset(_) | Kind::Mixed(_) | Kind::Cards => {
+            format!("write {}", kind.allowed())
+        }
     };
     Refusal::new(format!("must be {}, not {}", noun(kind), quoted(value)), help)
 }
@@ -182,20 +194,55 @@ fn read_title(value: &DeValue<'_>) -> Result<Value, Refusal> {
     Ok(Value::Text(text.into()))
 }
 
-fn read_choice(names: &[&'static str], kind: &Kind, value: &DeValue<'_>) -> Result<Value, Refusal> {
+fn read_choice(names: &[&'static str], kind: &Kind, value: &DeValue<'_>) -> Result<&'static str, Refusal> {
     let text = match value {
         DeValue::String(text) => text.to_string(),
         DeValue::Integer(integer) => integer.to_string(),
         _ => return Err(mistyped(kind, value)),
     };
+    choice(&text, names, kind, value)
+}
+
+fn read_choices(names: &[&'static str], kind: &Kind, value: &DeValue<'_>) -> Result<Value, Refusal> {
+    let Some(text) = value.as_str() else {
+        return Ok(Value::Choices(vec![read_choice(names, kind, value)?]));
+    };
+    let parts = text.split('+').map(|part| choice(part.trim(), names, kind, value));
+    parts.collect::<Result<_, _>>().map(Value::Choices)
+}
+
+/// The one of `names` that `text` is; `value` is what it was written as.
+fn choice(
+    text: &str,
+    names: &[&'static str],
+    kind: &Kind,
+    value: &DeValue<'_>,
+) -> Result<&'static str, Refusal> {
     if let Some(name) = names.iter().find(|name| **name == text) {
-        return Ok(Value::Choice(name));
+        return Ok(name);
     }
-    let help = match super::error::nearest(&text, names.iter().copied()) {
+    let help = match super::error::nearest(text, names.iter().copied()) {
         Some(name) => format!("did you mean \"{name}\"?"),
         None => format!("write {}", kind.allowed()),
     };
     Err(Refusal::new(format!("is {}, which is not known here", quoted(value)), help))
+}
+
+/// "all", one number, or a list of numbers.
+fn read_cards(kind: &Kind, value: &DeValue<'_>) -> Result<Value, Refusal> {
+    let number = |value: &DeValue<'_>| integer(value).and_then(|number| u32::try_from(number).ok());
+    let cards = match value {
+        DeValue::String(text) if text == "all" => return Ok(Value::Cards(None)),
+        DeValue::Integer(_) => number(value).map(|card| vec![card]),
+        DeValue::Array(items) if !items.is_empty() => {
+            items.iter().map(|item| number(item.get_ref())).collect()
+        }
+        _ => None,
+    };
+    let mut cards = cards.ok_or_else(|| mistyped(kind, value))?;
+    cards.sort_unstable();
+    cards.dedup();
+    Ok(Value::Cards(Some(cards)))
 }
 
 /// An integer of any sign; `None` beyond 128 bits.

@@ -1,29 +1,35 @@
 //! The fleet's cards: non-volatile memory in flat tables, and what is remembered of each card's life.
 
-use keystorm_model::card::{CardType, Memory};
-use keystorm_model::draw::{Draws, Purpose, Seed};
+use keystorm_model::card::{CardType, Chip, Marks, Memory, most_worn, writes_of};
+use keystorm_model::layout::KeyLayout;
 use keystorm_model::{CardId, SimTime};
 
 /// Every card of the fleet. What belongs to one card lies together, since cards come in no order.
 pub struct Cards {
-    /// Bytes of a card's keys, and of its tries, which follow them.
-    keys_length: usize,
-    tries_length: usize,
+    kind: CardType,
+    /// For each card its keys, its tries and the wear of its pages, in as many bytes as its type says.
     memory: Vec<u8>,
+    stride: usize,
     lives: Vec<Life>,
 }
 
 /// What is remembered of one card besides its memory.
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Default, Debug)]
 pub struct Life {
     /// Connections begun.
     pub connections: u32,
     /// Sessions completed.
     pub sessions: u32,
-    /// Writes to its non-volatile memory.
-    writes: u32,
+    /// Sessions in a row that failed with an NG.
+    pub refusals: u8,
+    /// How often it has been issued anew.
+    pub reissues: u8,
+    /// Whether its issuer is about to issue it anew.
+    pub recalled: bool,
     /// When the last session was completed.
     last_success: SimTime,
+    /// What else its memory holds.
+    marks: Marks,
 }
 
 impl Life {
@@ -31,6 +37,7 @@ impl Life {
     pub fn completed(&mut self, at: SimTime) {
         self.sessions += 1;
         self.last_success = at;
+        self.refusals = 0;
     }
 
     /// When the last session was completed.
@@ -39,33 +46,41 @@ impl Life {
     }
 }
 
-const _: () = assert!(size_of::<Life>() == 24, "counts against the 512 bytes that a card may take in all");
+const _: () = assert!(size_of::<Life>() == 40, "counts against the 512 bytes that a card may take in all");
 
 impl Cards {
-    /// Issues `count` cards, and returns with them the pairs that the issuer gives the server, card by card. Each card's
-    /// keys come from its own draws.
-    pub fn issue(kind: &CardType, seed: Seed, count: u32) -> (Self, Vec<u8>) {
-        let layout = kind.layout();
-        let keys_length = layout.len();
-        let tries_length = usize::from(kind.shape.external());
-        let stride = keys_length + tries_length;
-        let mut memory = vec![kind.rules.tries; stride * count as usize];
-        let sizes = kind.suite.sizes();
-        let mut pairs = Vec::with_capacity(layout.slots() * sizes.pair * count as usize);
-        let mut random = vec![0; layout.slots() * sizes.issue_random];
-        let mut draws = Draws::closed();
-        for (card, memory) in (0u64..).zip(memory.chunks_mut(stride)) {
-            draws.reopen(seed, Purpose::Issue, card);
-            draws.bytes(0, &mut random);
-            for (slot, random) in random.chunks(sizes.issue_random).enumerate() {
-                let start = pairs.len();
-                kind.suite.issue(random, &mut pairs);
-                let half = kind.suite.half_on_card(layout.ring(slot), &pairs[start..]);
+    /// Gives each card its halves of `pairs`, in which all pairs of each card lie by slot.
+    pub fn issue(kind: &CardType, pairs: &[u8]) -> Self {
+        let (layout, at_server) = (kind.layout(), KeyLayout::at_server(kind.shape, kind.suite.sizes()));
+        let stride = kind.memory_bytes();
+        let count = pairs.len() / at_server.len();
+        let mut memory = vec![0; stride * count];
+        for (memory, pairs) in memory.chunks_mut(stride).zip(pairs.chunks(at_server.len())) {
+            for slot in 0..layout.slots() {
+                let half = kind.suite.half_on_card(layout.ring(slot), &pairs[at_server.range(slot)]);
                 memory[layout.range(slot)].copy_from_slice(half);
             }
+            memory[layout.len()..][..usize::from(kind.shape.external())].fill(kind.rules.tries);
         }
-        let lives = vec![Life::default(); count as usize];
-        (Cards { keys_length, tries_length, memory, lives }, pairs)
+        let lives = vec![Life::default(); count];
+        Cards { kind: *kind, memory, stride, lives }
+    }
+
+    /// Gives a card new keys and all its tries.
+    pub fn personalise(&mut self, card: CardId, pairs: &[u8]) {
+        let CardType { suite, shape, rules, .. } = self.kind;
+        let layout = self.kind.layout();
+        let block = &mut self.memory[card.index() * self.stride..][..self.stride];
+        for (slot, pair) in pairs.chunks(suite.sizes().pair).enumerate() {
+            block[layout.range(slot)].copy_from_slice(suite.half_on_card(layout.ring(slot), pair));
+        }
+        block[layout.len()..][..usize::from(shape.external())].fill(rules.tries);
+        self.lives[card.index()].marks = Marks::default();
+    }
+
+    /// Puts a new chip in place of a card's, whose pages have never been written.
+    pub fn replace(&mut self, card: CardId) {
+        self.memory[card.index() * self.stride..][..self.stride].fill(0);
     }
 
     /// How many there are.
@@ -80,37 +95,49 @@ impl Cards {
 
     /// The memory of one card.
     pub fn memory(&mut self, card: CardId) -> Memory<'_> {
-        let stride = self.keys_length + self.tries_length;
-        let memory = &mut self.memory[card.index() * stride..][..stride];
-        let (keys, tries) = memory.split_at_mut(self.keys_length);
-        Memory { keys, tries, writes: &mut self.lives[card.index()].writes }
+        let block = &mut self.memory[card.index() * self.stride..][..self.stride];
+        Memory::over(&self.kind, card, block, &mut self.lives[card.index()].marks)
     }
 
-    fn contents(&self, card: CardId) -> (&[u8], &[u8]) {
-        let stride = self.keys_length + self.tries_length;
-        self.memory[card.index() * stride..][..stride].split_at(self.keys_length)
+    /// A copy of the memory of one card.
+    pub fn chip(&self, card: CardId) -> Chip {
+        Chip::copy_of(card, self.block(card), self.marks(card))
+    }
+
+    fn block(&self, card: CardId) -> &[u8] {
+        &self.memory[card.index() * self.stride..][..self.stride]
     }
 
     /// Reads one byte of each place where something is kept of a card; see [`crate::world::World::preload`].
     pub fn preload(&self, card: CardId) -> u32 {
-        let (keys, tries) = self.contents(card);
-        let first_of_lines = keys.iter().step_by(64).chain(keys.last()).chain(tries.last());
+        let block = self.block(card);
+        let first_of_lines = block.iter().step_by(64).chain(block.last());
         first_of_lines.fold(self.lives[card.index()].connections, |sum, &byte| sum ^ u32::from(byte))
     }
 
     /// All keys of one card.
     pub fn keys(&self, card: CardId) -> &[u8] {
-        self.contents(card).0
+        &self.block(card)[..self.kind.layout().len()]
     }
 
     /// Tries left per external key of one card.
     pub fn tries(&self, card: CardId) -> &[u8] {
-        self.contents(card).1
+        &self.block(card)[self.kind.layout().len()..][..usize::from(self.kind.shape.external())]
     }
 
-    /// Writes to the card's non-volatile memory so far.
+    /// Which keys of the card are torn, and whether its next power-up has something to restore.
+    pub fn marks(&self, card: CardId) -> &Marks {
+        &self.lives[card.index()].marks
+    }
+
+    /// Whether a page of the card's memory cannot be written any more.
+    pub fn is_worn_out(&self, card: CardId) -> bool {
+        most_worn(&self.kind, self.block(card)) >= self.kind.rules.nvm.endurance
+    }
+
+    /// Page writes to the card's non-volatile memory so far.
     pub fn writes(&self, card: CardId) -> u32 {
-        self.lives[card.index()].writes
+        writes_of(&self.kind, self.block(card))
     }
 
     /// What is remembered of one card.

@@ -2,7 +2,7 @@
 //! talk to the server.
 
 use keystorm_model::apdu;
-use keystorm_model::card::{CardWork, Memory, Power, PowerLost};
+use keystorm_model::card::{CardWork, Power, PowerLost, Remains};
 use keystorm_model::client::{Cause, ClientEffect, ClientInput, Ending, commands_in_connection};
 use keystorm_model::draw::{Seed, owner};
 use keystorm_model::secure::Direction;
@@ -13,25 +13,35 @@ use crate::check::witness::Witness;
 use crate::plan::SessionPlan;
 use crate::record::digest::{Parties, Trace};
 
-use super::desk::{Execution, Holder, Pull, PullMoment, Reader, Visit, command_time};
+use super::desk::{Execution, Holder, Pull, PullMoment, Reader, Visit};
 use super::line::Attempt;
-use super::{Out, Return, World};
+use super::{Out, Return, Why, World};
 
 /// Words of a visit's draws that decide whether and where the card is pulled out.
 const PULL_WORDS: [u64; 4] = [0, 1, 2, 3];
+/// Words that decide what an erased page is left as: of which kind, and two of a pattern.
+const REMAINS_WORDS: [u64; 2] = [4, 5];
 
 impl World {
     /// A card holder arrives at `client`, unless the last visit is not over: one card cannot be in two places.
     pub fn arrive(&mut self, client: ClientId, holder: Holder) {
         if self.present.insert(holder.card) {
-            self.come_back(client, holder);
+            self.seat(client, holder);
         } else {
             self.recorder.counts.arrivals_skipped += 1;
         }
     }
 
-    /// A card holder whose last session failed comes back to `client`.
-    pub fn come_back(&mut self, client: ClientId, holder: Holder) {
+    /// A card holder comes back.
+    pub fn come_back(&mut self, back: Return, out: &mut Out) {
+        match back.why {
+            Why::Again => self.seat(back.client, back.holder),
+            Why::Reissued => self.issue_anew(back, out),
+        }
+    }
+
+    /// Lets a holder queue at `client`, and serves them if nobody is before them.
+    fn seat(&mut self, client: ClientId, holder: Holder) {
         let at = holder.arrived;
         self.recorder.session_started(at);
         let desk = &mut self.desks[client.index()];
@@ -80,13 +90,24 @@ impl World {
         visit.inserted = at;
         visit.authenticated = false;
         visit.reconnect(Seed(self.plan.seed), self.next_connection(holder.card));
-        let desk = &mut self.desks[client.index()];
         let reset = match self.plan.load.session {
-            SessionPlan::Cards => self.plan.card.reset,
+            SessionPlan::Cards => self.power_up(at, &mut visit),
             SessionPlan::Probe(_) => Span::ZERO,
         };
+        let desk = &mut self.desks[client.index()];
         desk.reader = Reader::Resetting { until: at + reset };
         desk.visit = Some(visit);
+    }
+
+    /// Powers the card of a visit up; how long that takes.
+    fn power_up(&mut self, at: SimTime, visit: &mut Visit) -> Span {
+        let mut memory = self.cards.memory(visit.holder.card);
+        let work = visit.card.power_up(&self.kind, &mut memory, &mut Power::steady());
+        let work = work.expect("steady power lasts");
+        if self.recorder.is_load(at) {
+            self.recorder.counts.nvm_writes += u64::from(work.writes);
+        }
+        self.plan.card.reset_time(work)
     }
 
     /// Numbers the card's next connection.
@@ -133,7 +154,7 @@ impl World {
                     self.send(at, client, attempt, effects.get(datagram), out);
                 }
                 ClientEffect::Command(command) => self.command(at, client, effects.get(command)),
-                ClientEffect::Challenged { update } => self.draw_pull(client, update),
+                ClientEffect::Challenged { .. } => self.draw_pull(client),
                 ClientEffect::Authenticated => self.authenticated(at, client),
                 ClientEffect::ServerRefused => self.recorder.counts.auth_failed += 1,
                 ClientEffect::Ended(ending) => self.ended(at, client, ending, out),
@@ -152,14 +173,19 @@ impl World {
     }
 
     /// Decides whether, at which command and at which moment the card will be pulled out of this connection.
-    fn draw_pull(&mut self, client: ClientId, update: bool) {
+    fn draw_pull(&mut self, client: ClientId) {
         let Some(visit) = &mut self.desks[client.index()].visit else { return };
         let [whether, which, when, _] = PULL_WORDS;
         if !self.plan.faults.pull.hit(visit.draws.word(whether)) {
             return;
         }
-        let renewed = if update { self.plan.update.embodiment.keys_renewed() } else { 0 };
-        let command = 1 + visit.draws.below(which, commands_in_connection(renewed));
+        let card = visit.holder.card;
+        let due = self.server.assignment(card, visit.connection).and_then(|assigned| assigned.renew);
+        let renewed = due.map(|due| {
+            let (embodiment, way) = self.server.rules().renewal(card, due.depth);
+            (way, embodiment.keys(self.kind.shape, due.depth).count() as u32)
+        });
+        let command = 1 + visit.draws.below(which, commands_in_connection(&self.rules, renewed));
         let moment = match visit.draws.below(when, 3) {
             0 => PullMoment::Before,
             1 => PullMoment::During,
@@ -187,7 +213,7 @@ impl World {
             None | Some(PullMoment::After) => {
                 let work = self.execute(at, client, command, Power::steady(), &mut answer);
                 let work = work.expect("steady power lasts");
-                let until = at + command_time(&self.plan.card, work, command.len(), answer.len());
+                let until = at + self.plan.card.command_time(work, command.len(), answer.len());
                 let ending = if pull.is_some() { Execution::AnsweredThenPulled } else { Execution::Answered };
                 (ending, until)
             }
@@ -208,22 +234,23 @@ impl World {
     ) -> Result<CardWork, PowerLost> {
         let visit = self.desks[client.index()].visit.as_mut().expect("a card is in the reader");
         let card = visit.holder.card;
-        let stores = command.get(1) == Some(&apdu::INS_STORE_KEY);
-        if stores {
+        let renews = command.get(1).is_some_and(|&ins| apdu::renews(ins));
+        if renews {
             self.keys_before.clear();
             self.keys_before.extend_from_slice(self.cards.keys(card));
         }
-        let writes_before = self.cards.writes(card);
+        let writes_before = if power == Power::steady() { 0 } else { self.cards.writes(card) };
         let mut memory = self.cards.memory(card);
         let done = visit.card.execute(&self.kind, &mut memory, &mut visit.draws, command, &mut power, answer);
-        self.crypto.ciphers += done.map_or(0, |work| u64::from(work.ciphers));
+        self.crypto.ciphers += done.map_or(0, |work| u64::from(work.proves + work.checks));
         let witness = visit.witness;
         visit.witness.see(command, done.is_ok().then_some(answer.as_slice()));
         if self.recorder.is_load(at) {
+            let writes = done.map_or_else(|_| self.cards.writes(card) - writes_before, |work| work.writes);
             self.recorder.counts.apdus += 1;
-            self.recorder.counts.nvm_writes += u64::from(self.cards.writes(card) - writes_before);
+            self.recorder.counts.nvm_writes += u64::from(writes);
         }
-        if stores {
+        if renews {
             self.judge_store(at, card, &witness, command);
         }
         done
@@ -233,35 +260,45 @@ impl World {
     /// fail. Returns how long it lasted.
     fn execute_cut_short(&mut self, at: SimTime, client: ClientId, command: &[u8]) -> Span {
         let visit = self.desks[client.index()].visit.as_mut().expect("a card is in the reader");
-        let memory = self.cards.memory(visit.holder.card);
         // Try it on a copy to learn how many moments there are.
-        let (mut keys, mut tries, mut writes) = (memory.keys.to_vec(), memory.tries.to_vec(), 0);
-        let mut copy = Memory { keys: &mut keys, tries: &mut tries, writes: &mut writes };
+        let mut copy = self.cards.chip(visit.holder.card);
         let (mut power, mut answer) = (Power::steady(), Vec::new());
         let (mut card, mut draws) = (visit.card.clone(), visit.draws.clone());
         let work = card
-            .execute(&self.kind, &mut copy, &mut draws, command, &mut power, &mut answer)
+            .execute(&self.kind, &mut copy.memory(&self.kind), &mut draws, command, &mut power, &mut answer)
             .expect("steady power lasts");
         let moments = power.moments_passed();
         let moment = visit.draws.below(PULL_WORDS[3], moments + 1);
-        let whole = command_time(&self.plan.card, work, command.len(), answer.len());
+        let remains = match visit.draws.below(REMAINS_WORDS[0], 3) {
+            0 => Remains::Ones,
+            1 => Remains::Zeros,
+            _ => Remains::Mixed(visit.draws.double(REMAINS_WORDS[1])),
+        };
+        let whole = self.plan.card.command_time(work, command.len(), answer.len());
         answer.clear();
         // Past the last moment the card has done everything and only its answer is lost.
-        let _ = self.execute(at, client, command, Power::fails_at(moment), &mut answer);
+        let power = Power::fails_at(moment).leaving(remains);
+        let _ = self.execute(at, client, command, power, &mut answer);
         whole * u64::from(moment + 1) / u64::from(moments + 2)
     }
 
-    /// Lets the checkers judge what a STORE KEY did, by the keys before it and after it.
+    /// Lets the checkers judge what a command did to the card's keys, by those before it and after it. After a power
+    /// loss those count that the next power-up will find, and a torn key has no value to be judged.
     pub(super) fn judge_store(&mut self, at: SimTime, card: CardId, witness: &Witness, command: &[u8]) {
         let layout = self.kind.layout();
-        let after = self.cards.keys(card);
+        let unsettled = self.cards.marks(card).is_unsettled();
+        let settled = unsettled.then(|| self.cards.chip(card).settled(&self.kind));
+        let (after, torn) = match &settled {
+            Some(chip) => (chip.keys(&self.kind), chip.marks().torn()),
+            None => (self.cards.keys(card), self.cards.marks(card).torn()),
+        };
         for slot in 0..layout.slots() {
             let (old, new) = (&self.keys_before[layout.range(slot)], &after[layout.range(slot)]);
-            if old == new {
+            if old == new || torn & 1 << slot != 0 {
                 continue;
             }
             self.ledger.stored(at, card, slot, new);
-            if let Err(what) = witness.judge_store(self.kind.shape, command) {
+            if let Err(what) = witness.judge_store(&self.kind, command) {
                 self.ledger.violation(at, card, what);
             }
         }
@@ -298,10 +335,12 @@ impl World {
         match ending {
             Ending::Again => {
                 let connection = self.next_connection(holder.card);
-                let desk = &mut self.desks[client.index()];
-                let visit = desk.visit.as_mut().expect("the visit goes on");
+                let mut visit = self.desks[client.index()].visit.take().expect("the visit goes on");
                 visit.reconnect(Seed(self.plan.seed), connection);
-                desk.reader = Reader::Resetting { until: at + self.plan.card.reset };
+                let reset = self.power_up(at, &mut visit);
+                let desk = &mut self.desks[client.index()];
+                desk.reader = Reader::Resetting { until: at + reset };
+                desk.visit = Some(visit);
                 return;
             }
             Ending::Completed => {
@@ -312,17 +351,21 @@ impl World {
             Ending::Failed { step, cause } => {
                 debug_assert!(cause != Cause::CardPulled || visit.pull.is_some());
                 self.recorder.session_failed(at, step, cause);
-                if let (Some(retry), Some(left)) =
-                    (self.plan.load.retry_visit, holder.visits_left.checked_sub(1))
-                {
+                let life = self.cards.life_mut(holder.card);
+                if matches!(cause, Cause::ServerSaidNo | Cause::CardSaidNo(_)) {
+                    life.refusals = life.refusals.saturating_add(1);
+                }
+                let retry = self.plan.load.retry_visit.zip(holder.visits_left.checked_sub(1));
+                if let Some((retry, visits_left)) = retry.filter(|_| !self.is_wanted_back(at, holder.card)) {
                     let arrived = at + retry.after;
-                    let holder = Holder { arrived, visits_left: left, ..holder };
-                    out.returns.push(Return { holder, client });
+                    let holder = Holder { arrived, visits_left, ..holder };
+                    out.returns.push(Return { holder, client, why: Why::Again });
                 } else {
                     self.present.remove(holder.card);
                 }
             }
         }
+        self.send_back(at, client, holder.card, out);
         let desk = &mut self.desks[client.index()];
         self.spare_visits.extend(desk.visit.take());
         if let Some(next) = desk.queue.pop_front() {

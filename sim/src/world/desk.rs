@@ -2,19 +2,15 @@
 
 use std::collections::VecDeque;
 
-use keystorm_model::card::{Card, CardWork};
+use keystorm_model::card::Card;
 use keystorm_model::client::Client;
 use keystorm_model::draw::{Draws, Purpose, Seed};
-use keystorm_model::{CardId, ConnectionId, SimTime, SiteId, Span};
+use keystorm_model::{CardId, ConnectionId, SimTime, SiteId};
 
 use crate::check::witness::Witness;
-use crate::plan::CardPlan;
 use crate::record::Origin;
 
 use super::line::Wire;
-
-/// Bytes that a T=1 block adds to a command or an answer: prologue of 3, checksum of 1 (ISO 7816-3, 11.3).
-const BLOCK_BYTES: u64 = 4;
 
 /// Someone with a card.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -75,7 +71,7 @@ impl Visit {
             holder: Holder { arrived: SimTime::ZERO, card: CardId(0), visits_left: 0 },
             inserted: SimTime::ZERO,
             client: Client::default(),
-            card: Card::powered_up(),
+            card: Card::unpowered(),
             witness: Witness::default(),
             connection: ConnectionId(0),
             draws: Draws::closed(),
@@ -89,12 +85,11 @@ impl Visit {
         }
     }
 
-    /// Gets ready for a new connection of the card, which has just been powered up.
+    /// Gets ready for a new connection of the card, which is about to be powered up.
     pub(super) fn reconnect(&mut self, seed: Seed, connection: ConnectionId) {
         self.connection = connection;
         self.draws.reopen(seed, Purpose::Visit, connection.0);
         self.line.reopen(seed, Purpose::Line, connection.0);
-        self.card = Card::powered_up();
         self.witness = Witness::default();
         self.pull = None;
         self.commands = 0;
@@ -179,12 +174,3 @@ impl Desk {
 
 const _: () =
     assert!(size_of::<Desk>() <= 128, "two cache lines: there are tens of thousands, visited in no order");
-
-/// How long a card takes for a command: interface, operating system, ciphers, random numbers and memory.
-pub(super) fn command_time(card: &CardPlan, work: CardWork, command: usize, answer: usize) -> Span {
-    card.command
-        + card.byte * (command as u64 + answer as u64 + 2 * BLOCK_BYTES)
-        + card.cipher * u64::from(work.ciphers)
-        + card.random * u64::from(work.randoms)
-        + card.nvm_write * u64::from(work.writes)
-}

@@ -10,7 +10,7 @@ use keystorm_model::card::{Card, Power};
 use keystorm_model::client::{Client, ClientEffect, ClientInput, Ending};
 use keystorm_model::draw::{Draws, Purpose, Seed};
 use keystorm_model::outbox::Outbox;
-use keystorm_model::server::{Directory, Recovery, ServerEffect};
+use keystorm_model::server::{Directory, Recovery, RootRenewal, ServerEffect};
 use keystorm_model::{CardId, ClientId, Depth, SimTime, Span};
 use keystorm_reports::results::{CardRow, DepthRow, Outcome, PairState};
 
@@ -47,6 +47,9 @@ impl World {
         self.station.settle(horizon);
         self.recorder.counts.messages_in_flight = in_flight;
         for card in (0..self.cards.len()).map(CardId) {
+            if self.cards.marks(card).is_unsettled() {
+                self.power_up_undisturbed(card);
+            }
             self.bring_up_to_date(card);
         }
         for card in (0..self.cards.len()).map(CardId) {
@@ -83,17 +86,26 @@ impl World {
         SimTime::ZERO + (self.plan.horizon - Span::from_ns(1))
     }
 
-    fn depths_due(&self, card: CardId) -> usize {
-        let now = self.last_moment();
-        let due = |(depth, &length): (usize, &Span)| {
-            let period = keystorm_model::server::Period::at(now, length);
-            self.server.directory().renewal(card, Depth(depth as u8)).committed < period
+    /// How many connections the liveness rule allows a card to be brought up to date: one for each depth that is due, or
+    /// a single one for all of them in embodiment 3, and one more to find out about a stage; none for a root that only
+    /// the issuer can renew.
+    fn connections_due(&self, card: CardId) -> usize {
+        let (now, rules) = (self.last_moment(), self.server.rules());
+        let due = |depth: &Depth| {
+            let since = rules.schedule.due_since(card, *depth, now);
+            self.server.directory().renewal(card, *depth).committed < since
         };
-        self.plan.update.periods.iter().enumerate().filter(|&entry| due(entry)).count()
+        let root = Depth(rules.shape.depths() - 1);
+        let depths = || (0..rules.schedule.depths()).map(Depth).filter(due);
+        let below_root = depths().filter(|&depth| depth != root).count();
+        let itself = rules.schedule.root == Some(RootRenewal::Itself) && depths().any(|depth| depth == root);
+        let runs = rules.embodiment(card).runs();
+        let guess = usize::from(self.server.directory().staged(card).is_some());
+        guess + usize::from(itself) + if runs { below_root.min(1) } else { below_root }
     }
 
     fn bring_up_to_date(&mut self, card: CardId) {
-        for _ in 0..self.depths_due(card) {
+        for _ in 0..self.connections_due(card) {
             self.connect_undisturbed(card);
         }
     }
@@ -102,7 +114,7 @@ impl World {
     fn connect_undisturbed(&mut self, id: CardId) -> Option<Ending> {
         let connection = self.next_connection(id);
         let draws = Seed(self.plan.seed).open(Purpose::Visit, connection.0);
-        let (client, card) = (Client::default(), Card::powered_up());
+        let (client, card) = (Client::default(), self.power_up_undisturbed(id));
         let mut party = Undisturbed { id, client, card, draws, witness: Witness::default() };
         let mut effects = Outbox::default();
         let mut actions = VecDeque::new();
@@ -127,6 +139,13 @@ impl World {
             }
         }
         ending
+    }
+
+    fn power_up_undisturbed(&mut self, id: CardId) -> Card {
+        let mut card = Card::unpowered();
+        let mut memory = self.cards.memory(id);
+        card.power_up(&self.kind, &mut memory, &mut Power::steady()).expect("steady power lasts");
+        card
     }
 
     fn serve_undisturbed(&mut self, datagram: &[u8]) -> Vec<Vec<u8>> {
@@ -189,17 +208,31 @@ impl World {
             Outcome::Torn => &mut counts.cards_torn,
             Outcome::Stranded => &mut counts.cards_stranded,
         } += 1;
-        let promised = self.plan.update.recovery == Recovery::UntilCommitted;
-        let excepted = matches!(outcome, Outcome::Blocked | Outcome::Torn | Outcome::Reissued);
-        if promised && !excepted && (!in_step || self.depths_due(card) > 0) {
+        let promised = self.plan.update.recovery != Recovery::FirstContact;
+        let excepted = matches!(outcome, Outcome::Blocked | Outcome::Torn)
+            || self.cards.life(card).recalled
+            || self.is_wanted_back(self.last_moment(), card)
+            || self.has_half_a_root(card)
+            || self.cards.is_worn_out(card);
+        if promised && !excepted && (!in_step || self.connections_due(card) > 0) {
             let what = "liveness: not up to date after the connections that the policy promises".into();
             self.ledger.violation(at, card, what);
         }
     }
 
+    /// Whether a renewal of the root by itself was interrupted: nothing lies above it to renew it with.
+    fn has_half_a_root(&self, card: CardId) -> bool {
+        let root = Depth(self.kind.shape.depths() - 1);
+        self.server.rules().schedule.root == Some(RootRenewal::Itself)
+            && !matches!(self.pair(card, root).state, PairState::Old | PairState::New)
+    }
+
     fn pair(&self, card: CardId, depth: Depth) -> PairView {
         let directory = self.server.directory();
-        self.ledger.pair(card, depth, self.cards.keys(card), |slot| directory.key(card, slot))
+        let renewed = self.server.rules().embodiment(card).rings().len();
+        let torn = self.cards.marks(card).torn();
+        let keys = self.cards.keys(card);
+        self.ledger.pair(card, depth, renewed, keys, torn, |slot| directory.key(card, slot))
     }
 
     /// What became of a card, once the epilogue is over.
@@ -216,10 +249,14 @@ impl World {
             keys[layout.range(slot)] == *self.kind.suite.half_on_card(ring, pair)
         };
         use keystorm_model::rings::Ring;
-        if tries == 0 {
+        if self.cards.marks(card).torn() != 0 {
+            Outcome::Torn
+        } else if tries == 0 {
             Outcome::Blocked
         } else if !agrees(Ring::Internal, next.internal) || !agrees(Ring::External, next.external) {
             Outcome::Stranded
+        } else if self.cards.life(card).reissues > 0 {
+            Outcome::Reissued
         } else if self.ledger.was_interrupted(card) {
             Outcome::Healed
         } else {

@@ -11,6 +11,7 @@
 //! | a client, its reader and its queue | `desk` |
 //! | how a message is lost or delayed | [`mod@line`] |
 //! | the server's cores and queue | [`station`] |
+//! | how a card gets new keys from its issuer | `reissue` |
 //! | the end of a run | `epilogue` |
 
 pub mod cards;
@@ -20,23 +21,25 @@ mod epilogue;
 pub mod line;
 pub mod load;
 mod present;
+mod reissue;
 mod sample;
 mod servers;
 pub mod station;
 
 pub use desk::Holder;
 
-use keystorm_model::card::{CardRules, CardType};
+use keystorm_model::card::CardType;
 use keystorm_model::client::{Client, ClientEffect, ClientRules, Retry};
 use keystorm_model::draw::{Purpose, Seed};
 use keystorm_model::outbox::Outbox;
 use keystorm_model::secure::Direction;
-use keystorm_model::server::{MemoryDirectory, Period, Server, ServerEffect, ServerRules};
+use keystorm_model::server::{MemoryDirectory, Schedule, Server, ServerEffect, ServerRules, Stamp};
 use keystorm_model::{CardId, ClientId, ConnectionId, SimTime, SiteId, Span};
 
 use crate::check::Violation;
 use crate::check::ledger::Ledger;
-use crate::plan::{DueAtStart, Plan};
+use crate::issue::{self, Order};
+use crate::plan::{DueAtStart, Plan, ServerKeys};
 use crate::record::Recorder;
 
 use cards::Cards;
@@ -121,6 +124,17 @@ pub struct Return {
     pub holder: Holder,
     /// To which client.
     pub client: ClientId,
+    /// What for.
+    pub why: Why,
+}
+
+/// Why a card holder comes back.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Why {
+    /// To try once more.
+    Again,
+    /// They have got their card back from the issuer, or a new one.
+    Reissued,
 }
 
 /// How often each random fault could have struck, and did.
@@ -174,42 +188,58 @@ pub struct World {
 }
 
 impl World {
-    /// The world of `plan` at time 0: cards issued, everyone idle.
-    pub fn new(plan: Plan) -> Self {
+    /// The world of `plan` at time 0: cards issued with `pairs` (see [`crate::issue`]), everyone idle.
+    pub fn new(plan: Plan, mut pairs: Vec<u8>) -> Self {
+        assert_eq!(pairs.len(), Order::of(&plan).bytes(), "every card has its pairs");
         let seed = Seed(plan.seed);
-        let rules =
-            CardRules { tries: plan.card.rules.tries, only_own_answers: plan.card.rules.only_own_answers };
         let (suite, shape) = (plan.fleet.suite, plan.fleet.shape);
-        let kind = CardType { suite, shape, comparison: plan.fleet.comparison, rules };
-        let (cards, pairs) = Cards::issue(&kind, seed, plan.fleet.cards);
+        let kind = CardType { suite, shape, comparison: plan.fleet.comparison, rules: plan.card.rules };
+        let common =
+            (plan.fleet.server_keys == ServerKeys::Common).then(|| issue::common(suite, shape, seed));
+        if let Some(common) = &common {
+            issue::share(shape, common, &mut pairs);
+        }
+        let cards = Cards::issue(&kind, &pairs);
+        let schedule = Schedule {
+            periods: plan.update.periods.clone(),
+            orders: plan.update.orders.clone(),
+            root: plan.update.root,
+        };
         let retry = Retry {
             first: plan.line.retry.first,
             factor: plan.line.retry.factor,
             tries: plan.line.retry.tries,
         };
         let committed = match plan.update.due {
-            DueAtStart::All => Period(0),
-            DueAtStart::None => Period(1),
+            DueAtStart::All => Stamp::NEVER,
+            DueAtStart::None => Stamp::at(SimTime::ZERO),
         };
         let directory = MemoryDirectory::new(
             pairs,
             shape.keys(),
             suite.sizes().pair,
-            plan.update.periods.len(),
+            schedule.depths().into(),
             committed,
         );
+        let directory = match common {
+            Some(common) => directory.with_common(shape.internal().into(), common),
+            None => directory,
+        };
         let server_rules = ServerRules {
             suite,
             shape,
             comparison: plan.fleet.comparison,
-            embodiment: plan.update.embodiment,
+            embodiments: plan.update.embodiments.clone(),
+            complement: plan.update.complement,
             recovery: plan.update.recovery,
-            periods: plan.update.periods.clone(),
+            schedule,
             response_bytes: plan.load.response_bytes,
             idle: retry.patience() * 2 + Span::from_secs(60),
         };
         let rules = ClientRules {
             suite,
+            protocol: plan.card.rules.protocol,
+            implicit_df: plan.card.rules.implicit_df,
             retry,
             exchanges: plan.load.exchanges,
             request_bytes: plan.load.request_bytes,
@@ -221,7 +251,7 @@ impl World {
             rules,
             desks,
             present: Present::new(plan.fleet.cards),
-            server: Server::new(server_rules, seed, directory, plan.fleet.cards as usize),
+            server: Server::start(server_rules, seed, directory, plan.fleet.cards as usize),
             station: Station::new(plan.server.cores, plan.server.queue, plan.server.costs),
             line: Line::new(plan.line.clone(), plan.faults.outages.clone()),
             recorder: Recorder::new(plan.horizon),

@@ -21,6 +21,11 @@ impl Present {
         new
     }
 
+    /// Whether a card is in the set.
+    pub(super) fn contains(&self, card: CardId) -> bool {
+        self.bits[card.index() / 64] & 1 << (card.index() % 64) != 0
+    }
+
     /// Takes a card out.
     pub(super) fn remove(&mut self, card: CardId) {
         self.bits[card.index() / 64] &= !(1 << (card.index() % 64));
@@ -36,9 +41,9 @@ mod tests {
         let mut present = Present::new(65);
         for card in [0, 63, 64].map(CardId) {
             assert!(present.insert(card));
-            assert!(!present.insert(card));
+            assert!(!present.insert(card) && present.contains(card));
         }
         present.remove(CardId(63));
-        assert!(present.insert(CardId(63)) && !present.insert(CardId(64)));
+        assert!(!present.contains(CardId(63)) && present.insert(CardId(63)) && !present.insert(CardId(64)));
     }
 }

@@ -3,7 +3,7 @@
 use keystorm_model::draw::{Purpose, Seed};
 use keystorm_model::outbox::Outbox;
 use keystorm_model::secure::Direction;
-use keystorm_model::server::{Due, ServerEffect};
+use keystorm_model::server::ServerEffect;
 use keystorm_model::{ClientId, ConnectionId, SimTime};
 use keystorm_reports::results::Phase;
 
@@ -52,7 +52,7 @@ impl World {
     fn serve(&mut self, arrived: SimTime, start: SimTime, client: ClientId, datagram: &[u8], out: &mut Out) {
         let mut effects = std::mem::take(&mut self.server_out);
         let work = self.server.step(start, datagram, &mut effects);
-        self.crypto.ciphers += u64::from(work.ciphers);
+        self.crypto.ciphers += u64::from(work.proves + work.checks);
         // Each message of session data is sealed at one end and opened at the other.
         self.crypto.aeads += 2 * u64::from(work.aeads);
         let service = match self.plan.load.session {
@@ -112,28 +112,39 @@ impl World {
             ServerEffect::CardRefused(_) => counts.auth_failed += u64::from(load),
             ServerEffect::Authenticated(_) => counts.auth_ok += u64::from(load),
             ServerEffect::Rejected(_) => counts.rejects += u64::from(load),
-            ServerEffect::UpdateStarted { card, connection, depth } => {
+            ServerEffect::UpdateStarted { card, connection, due } => {
                 counts.updates_started += u64::from(load);
-                self.ledger.update_started(at, card, connection, depth);
+                self.recorder.renewal(due.depth).started += u64::from(load);
+                self.ledger.update_started(at, card, connection);
             }
-            ServerEffect::Committed { card, connection, depth, period } => {
-                let due = Due { depth, period };
+            ServerEffect::Committed { card, connection, due } => {
                 let keys = self.cards.keys(card);
                 let committed = self.ledger.committed(at, card, connection, due, keys);
                 let Some((started, recovered)) = committed else { return };
                 self.recorder.counts.updates_recovered += u64::from(recovered);
+                self.recorder.renewal(due.depth).recovered += u64::from(recovered);
                 if load {
+                    self.recorder.renewal(due.depth).committed += 1;
                     self.recorder.counts.updates_committed += 1;
                     self.recorder.bucket(at).updates_committed += 1;
                     let origin = Origin { intended: started, service: started };
                     self.recorder.latency(at, Phase::Update, origin);
                 }
             }
-            ServerEffect::Interrupted { card, depth, period, .. } => {
+            ServerEffect::Promoted { card, offered_in, due } => {
+                let keys = self.cards.keys(card);
+                let committed = self.ledger.committed(at, card, offered_in, due, keys);
+                let Some((_, recovered)) = committed else { return };
+                self.recorder.counts.updates_promoted += 1;
+                self.recorder.counts.updates_recovered += u64::from(recovered);
+                self.recorder.renewal(due.depth).recovered += u64::from(recovered);
+            }
+            ServerEffect::Interrupted { card, due, .. } => {
                 if load {
+                    self.recorder.renewal(due.depth).interrupted += 1;
                     self.recorder.counts.updates_interrupted += 1;
                     self.recorder.bucket(at).updates_interrupted += 1;
-                    self.ledger.interrupted(card, Due { depth, period });
+                    self.ledger.interrupted(card, due);
                 }
             }
             ServerEffect::Offered { card, key, value } => {

@@ -117,7 +117,9 @@ impl Station {
     /// Occupies the earliest core from `start` on for `work`, and returns for how long.
     pub fn serve(&mut self, start: SimTime, work: ServerWork) -> Span {
         let service = self.costs.datagram
-            + self.costs.cipher * u64::from(work.ciphers)
+            + self.costs.prove * u64::from(work.proves)
+            + self.costs.check * u64::from(work.checks)
+            + self.costs.generate * u64::from(work.generates)
             + self.costs.aead * u64::from(work.aeads)
             + self.costs.commit * u64::from(work.commits);
         self.occupy(start, service)
@@ -138,7 +140,9 @@ mod tests {
     fn station(cores: u16) -> Station {
         let costs = CostTable {
             datagram: Span::from_us(10),
-            cipher: Span::from_us(3),
+            prove: Span::from_us(3),
+            check: Span::from_us(4),
+            generate: Span::from_us(20),
             aead: Span::from_us(2),
             commit: Span::from_us(100),
         };
@@ -151,8 +155,8 @@ mod tests {
 
     #[test]
     fn service_adds_up_its_parts() {
-        let work = ServerWork { ciphers: 2, aeads: 1, commits: 1, probes: 0 };
-        assert_eq!(station(1).serve(us(0), work), Span::from_us(118));
+        let work = ServerWork { proves: 2, checks: 1, generates: 1, aeads: 1, commits: 1, probes: 0 };
+        assert_eq!(station(1).serve(us(0), work), Span::from_us(142));
     }
 
     #[test]

@@ -4,12 +4,17 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use keystorm::engine::Progress;
-use keystorm::plan::{DelayPlan, EngineKind, FaultPlan, LinePlan, LossPlan, Plan};
+use keystorm::issue::{Order, fresh};
+use keystorm::plan::{
+    DelayPlan, EngineKind, FaultPlan, LinePlan, LossPlan, Plan, ReissueWay, ServerKeys, UpdatePlan,
+};
 use keystorm::replicate::replicate;
 use keystorm::run::Finished;
 use keystorm::scenario;
-use keystorm_model::server::{Embodiment, Recovery};
-use keystorm_model::suite::SuiteId;
+use keystorm_model::card::transport::Protocol;
+use keystorm_model::card::{PageLayout, WriteMode};
+use keystorm_model::server::{Embodiment, Recovery, RootRenewal};
+use keystorm_model::suite::{Family, SuiteId};
 use tempfile::TempDir;
 
 /// Something that goes wrong, or is tight, in a scenario.
@@ -32,7 +37,7 @@ const fn by_clock(name: &'static str, set: &'static [&'static str]) -> Fault {
 }
 
 /// Every fault. [`exercised`] sees to it that none is missing.
-pub(crate) const FAULTS: [Fault; 13] = [
+pub(crate) const FAULTS: [Fault; 20] = [
     fault("none", &[]),
     fault("message loss", &["line.loss=12%"]),
     fault("bursts of loss", &["line.burst.p=5%", "line.burst.r=40%"]),
@@ -41,6 +46,30 @@ pub(crate) const FAULTS: [Fault; 13] = [
     fault("narrow band", &["line.up=19200bit/s", "line.down=38400bit/s"]),
     fault("cards pulled out", &["faults.pull=35%"]),
     fault("depth 0 alone due", &["update.periods=['30d']"]),
+    fault("cards without a log", &["faults.pull=35%", "card.nvm=in-place"]),
+    fault(
+        "shadow pages, one for each key",
+        &["faults.pull=35%", "card.nvm=shadow-page", "card.layout=page-per-key"],
+    ),
+    fault("cards that speak T=0", &["faults.pull=20%", "card.protocol=T=0", "card.implicit_df=false"]),
+    fault(
+        "the root by itself",
+        &["faults.pull=20%", "update.root=itself", "update.periods=['30d','30d','30d']"],
+    ),
+    fault("common server keys", &["fleet.server_keys=common", "update.complement=true"]),
+    fault(
+        "cards that are refused",
+        &["card.tries=1", "faults.pull=35%", "reissue.after_refusals=1", "reissue.takes=2s"],
+    ),
+    by_clock(
+        "orders",
+        &[
+            "update.order=[{at='3s'},{at='4s',depth=2,cards=[1,5,9,13]}]",
+            "update.root=reissue",
+            "reissue.way=replacement",
+            "reissue.takes=3s",
+        ],
+    ),
     by_clock("outages", &["faults.outage=[{site=0,at='2s',for='4s'},{site=1,at='3s',for='300ms'}]"]),
     by_clock("periods that turn", &["update.periods=['3s','5s']", "update.due=none"]),
     by_clock("impatient clients", &["line.retry.first=7100us", "line.retry.tries=9"]),
@@ -71,26 +100,45 @@ impl Case {
     /// Every combination.
     pub(crate) fn all() -> Vec<Case> {
         let mut all = Vec::new();
-        for suite in SuiteId::ALL {
+        for suite in symmetric() {
             for embodiment in Embodiment::ALL {
                 for recovery in Recovery::ALL {
                     all.extend(FAULTS.iter().map(|fault| Case { embodiment, recovery, suite, fault }));
                 }
             }
         }
+        // Keys of asymmetric suites take long to generate, and the longer ones much longer.
+        for suite in SuiteId::ALL.into_iter().filter(|suite| suite.family() == Family::Asymmetric) {
+            let step = if suite.sizes().proof > 128 { 5 } else { 1 };
+            let cases = FAULTS.iter().enumerate().step_by(step);
+            all.extend(cases.map(|(i, fault)| Case { suite, ..Case::mixed(fault, i) }));
+        }
         all
     }
 
-    /// Every fault with every entry of every other table, but not with every combination of them.
+    /// Every fault, and every entry of every other table, but not every combination of them: with KEYSTORM_FULL=1 every
+    /// fault with every entry of the longest table. Only with symmetric suites: a crowd of cards with asymmetric keys takes minutes to issue, and no queue depends on what a key is.
     pub(crate) fn covering() -> Vec<Case> {
-        let longest = Embodiment::ALL.len().max(Recovery::ALL.len()).max(SuiteId::ALL.len());
-        let case = |fault, i: usize| Case {
+        let longest = Embodiment::ALL.len().max(Recovery::ALL.len());
+        let rounds = if std::env::var_os("KEYSTORM_FULL").is_some() { longest } else { 1 };
+        let faults = FAULTS.iter().enumerate();
+        faults.flat_map(|(i, fault)| (0..rounds).map(move |round| Case::mixed(fault, i + round))).collect()
+    }
+
+    /// The `i`-th entry of each table.
+    fn mixed(fault: &'static Fault, i: usize) -> Case {
+        let symmetric: Vec<SuiteId> = symmetric().collect();
+        Case {
             embodiment: Embodiment::ALL[i % Embodiment::ALL.len()],
             recovery: Recovery::ALL[i % Recovery::ALL.len()],
-            suite: SuiteId::ALL[i % SuiteId::ALL.len()],
+            suite: symmetric[i % symmetric.len()],
             fault,
-        };
-        FAULTS.iter().flat_map(|fault| (0..longest).map(move |i| case(fault, i))).collect()
+        }
+    }
+
+    /// Whether keys take long to grow, so that a few cards and runs must do.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.suite.family() == Family::Asymmetric
     }
 
     pub(crate) fn name(&self) -> String {
@@ -106,8 +154,19 @@ impl Case {
             format!("fleet.suite={}", self.suite.name()),
         ];
         set.extend(self.fault.set.iter().map(|&text| text.to_owned()));
+        if self.is_slow() {
+            // The cards that an order of the table names.
+            let cards = if self.suite.sizes().proof > 128 { 2 } else { 6 };
+            set.push(format!("fleet.cards={cards}"));
+            set.push(format!("card.{}.generate=40ms", self.suite.name()));
+            set.push(format!("server.costs.{}.generate=0s", self.suite.name()));
+        }
         set
     }
+}
+
+fn symmetric() -> impl Iterator<Item = SuiteId> {
+    SuiteId::ALL.into_iter().filter(|suite| suite.family() == Family::Symmetric)
 }
 
 /// A scenario file in a directory that lives as long as this.
@@ -178,6 +237,9 @@ impl Coverage {
 /// here, and then fails the test until a row of [`FAULTS`] has it.
 fn exercised(plan: &Plan) -> Vec<(&'static str, bool)> {
     let FaultPlan { pull, outages } = &plan.faults;
+    let UpdatePlan { embodiments: _, complement, periods: _, orders, root, due: _, recovery: _ } =
+        &plan.update;
+    let (reissue, rules) = (&plan.reissue, &plan.card.rules);
     let LinePlan {
         delay,
         loss,
@@ -200,6 +262,19 @@ fn exercised(plan: &Plan) -> Vec<(&'static str, bool)> {
         LossPlan::Burst { p, .. } => (false, !p.is_zero()),
     };
     vec![
+        ("update.order", !orders.is_empty()),
+        ("update.complement", *complement),
+        ("the root by itself", *root == Some(RootRenewal::Itself)),
+        ("the root by its issuer", *root == Some(RootRenewal::Reissue)),
+        ("cards that go back", reissue.after_refusals.is_some() && reissue.way == ReissueWay::Return),
+        ("cards that are replaced", !orders.is_empty() && reissue.way == ReissueWay::Replacement),
+        ("common server keys", plan.fleet.server_keys == ServerKeys::Common),
+        ("memory in place", rules.nvm.mode == WriteMode::InPlace),
+        ("an undo log", rules.nvm.mode == WriteMode::UndoLog),
+        ("shadow pages", rules.nvm.mode == WriteMode::ShadowPage),
+        ("a page for each key", rules.nvm.layout == PageLayout::PagePerKey),
+        ("T=0", rules.protocol == Protocol::T0),
+        ("SELECT", !rules.implicit_df),
         ("faults.pull", !pull.is_zero()),
         ("faults.outage", !outages.is_empty()),
         ("line.loss", independent),
@@ -229,6 +304,7 @@ pub(crate) fn runs(plan: &Plan, engine: EngineKind, seeds: &[u64]) -> Vec<Summar
         let faults = faults.iter().map(|fault| (fault.fault.clone(), fault.fired)).collect();
         Summary { finished, faults }
     };
-    let results = replicate(&plan, seeds, jobs, |_, _: Progress| true, keep);
+    let pairs = |plan: &Plan| Ok(fresh(&Order::of(plan)));
+    let results = replicate(&plan, seeds, jobs, pairs, |_, _: Progress| true, keep);
     results.into_iter().map(|run| run.expect("nobody stops these runs")).collect()
 }

@@ -41,7 +41,7 @@ clients = 12
 sites = 2
 [card]
 reset = "20ms"
-cipher = "9ms"
+aes-128 = { prove = "9ms", check = "9ms" }
 [line]
 delay = { min = "200us", mean = "50us", max = "600us" }
 [line.retry]
@@ -58,7 +58,7 @@ periods = ["30d"]
 cores = 1
 [server.costs]
 datagram = "5500us"
-cipher = "0s"
+aes-128 = { prove = "0s", check = "0s" }
 aead = "0s"
 commit = "0s"
 [turmoil]
@@ -157,7 +157,7 @@ fn engines_agree_in_distribution_under_contention() {
             coverage.refused += 1;
             continue;
         };
-        let calm = Plan { update: plan.update.clone(), ..calm };
+        let calm = Plan { update: plan.update.clone(), card: plan.card.clone(), ..calm };
         let bounds_ms =
             [Phase::Auth, Phase::Session].map(|phase| (phase, bound_ms(&calm_until(phase, &calm))));
         let [events, turmoil] =

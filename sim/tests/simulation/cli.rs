@@ -198,7 +198,7 @@ fn long_run(dir: &Path) -> Child {
 }
 
 /// Asks every 20 ms until there is an answer.
-fn within_a_minute<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+pub(crate) fn within_a_minute<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     for _ in 0..3_000 {
         if let Some(answer) = ask() {
             return Some(answer);
@@ -208,7 +208,7 @@ fn within_a_minute<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     None
 }
 
-fn signal(child: &Child, name: &str) {
+pub(crate) fn signal(child: &Child, name: &str) {
     let sent = Command::new("kill").args([name, &child.id().to_string()]).status().expect("kill is there");
     assert!(sent.success());
 }

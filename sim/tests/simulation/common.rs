@@ -116,10 +116,11 @@ impl Summary {
     }
 }
 
-/// The program, to be run in `dir`.
+/// The program, to be run in `dir`. Key pairs that it generates are kept for later tests.
 pub(crate) fn program(dir: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keystorm"));
     command.current_dir(dir).args(arguments).env("NO_COLOR", "1").stdin(Stdio::null());
+    command.env("KEYSTORM_CACHE_DIR", concat!(env!("CARGO_TARGET_TMPDIR"), "/keystorm-cache"));
     command
 }
 

@@ -25,7 +25,7 @@ fn neither_loss_nor_faults_nor_recovery_move_an_arrival() {
         "line.duplicate=20%",
         "faults.pull=60%",
         "update.recovery=first-contact",
-        "card.cipher=1s",
+        "card.aes-128.prove=1s",
         "server.cores=1",
     ] {
         let plan = reduced(&[ONCE, changed]);

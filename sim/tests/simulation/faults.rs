@@ -254,3 +254,37 @@ fn a_card_with_one_try_is_blocked_if_it_is_pulled_out_in_external_authenticate()
     let patient = run(quiet_but(&["card.tries=15", "faults.pull=100%"]));
     assert_eq!(patient.results.counts.cards_blocked, 0);
 }
+
+/// Only a card that writes in place loses keys, and those of one page are lost together. A key with a page of its own is
+/// torn only by its own renewal, and the next one makes it whole.
+#[test]
+fn pulls_tear_what_the_memory_does_not_protect() {
+    let pulled = |mode: &str, layout: &str| {
+        let overrides = ["faults.pull=100%", &format!("card.nvm={mode}"), &format!("card.layout={layout}")];
+        run(quiet_but(&overrides)).results.counts
+    };
+    let shared = pulled("in-place", "packed");
+    assert!(shared.cards_torn > 5, "{shared:?}");
+    let apart = pulled("in-place", "page-per-key");
+    assert_eq!(apart.cards_torn, 0, "{apart:?}");
+    for counts in [&shared, &apart] {
+        assert!(counts.cards_blocked > 5, "a torn counter has no tries: {counts:?}");
+        let others = counts.cards_torn + counts.cards_blocked;
+        assert_eq!(counts.cards_healed + counts.cards_unharmed + others, 300, "{counts:?}");
+    }
+    for mode in ["undo-log", "shadow-page"] {
+        for layout in ["packed", "page-per-key"] {
+            let counts = pulled(mode, layout);
+            assert_eq!(counts.cards_healed + counts.cards_unharmed, 300, "{mode} {layout}: {counts:?}");
+        }
+    }
+}
+
+/// A worn-out page is refused; the card stays with its old keys, and nobody with others.
+#[test]
+fn cards_whose_memory_wears_out_cannot_be_renewed() {
+    let finished = run(quiet_but(&["card.endurance=2"]));
+    for card in cards(&finished) {
+        assert!(matches!(card.depths[0].state, PairState::Old | PairState::Split), "{card:?}");
+    }
+}

@@ -8,6 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use keystorm::issue::{Order, fresh};
 use keystorm::plan::Plan;
 use keystorm::world::load::arrivals;
 use keystorm::world::{Holder, Out, Return, World};
@@ -42,7 +43,7 @@ impl Driver {
         Driver {
             clients: plan.fleet.clients,
             draws: Seed(plan.seed).open(Purpose::Sample, 0),
-            world: World::new(plan),
+            world: World::new(plan.clone(), fresh(&Order::of(&plan))),
             out: Out::default(),
             flights: BinaryHeap::new(),
             returns: BinaryHeap::new(),
@@ -79,7 +80,7 @@ impl Driver {
                 self.world.arrive(arrival.client, Holder { arrived: at, card: arrival.card, visits_left });
             } else if back == Some(at) {
                 let Reverse(back) = self.returns.pop().unwrap();
-                self.world.come_back(back.client, back.holder);
+                self.world.come_back(back, &mut self.out);
             } else if server == Some(at) {
                 self.world.server_wake(at, &mut self.out);
             } else if let Some((_, client)) = desk.filter(|&(due, _)| due == at) {

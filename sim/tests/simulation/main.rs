@@ -8,5 +8,7 @@ mod common_random_numbers;
 mod determinism;
 mod faults;
 mod garbage;
+mod issuing;
 mod load;
+mod renewals;
 mod tick;

@@ -9,15 +9,14 @@ use std::sync::{Arc, Mutex};
 use keystorm::plan::Plan;
 use keystorm::record::digest::{Digest, Parties, Trace};
 use keystorm::world::load::{Arrival, arrivals};
-use keystorm_model::card::{Card, CardRules, CardType, CardWork, Memory, Power};
+use keystorm_model::card::{Card, CardType, Chip, Power};
 use keystorm_model::client::{Client, ClientEffect, ClientInput, ClientRules, Ending, Retry};
 use keystorm_model::draw::{Draws, Purpose, Seed, owner};
 use keystorm_model::outbox::Outbox;
-use keystorm_model::server::{Embodiment, MemoryDirectory, Period, Server, ServerEffect, ServerRules};
+use keystorm_model::server::{
+    Embodiment, MemoryDirectory, Schedule, Server, ServerEffect, ServerRules, Stamp,
+};
 use keystorm_model::{CardId, ClientId, ConnectionId, SimTime, Span};
-
-/// Bytes that a T=1 block adds to a command or an answer.
-const BLOCK_BYTES: u64 = 4;
 
 /// What all parties of a run share.
 pub(crate) struct Common {
@@ -45,23 +44,12 @@ struct Seen {
 impl Common {
     pub(crate) fn new(plan: Plan, watched: bool) -> Arc<Self> {
         let (suite, shape) = (plan.fleet.suite, plan.fleet.shape);
-        let CardRules { tries, only_own_answers } = plan.card.rules;
         let retry = plan.line.retry;
         let retry = Retry { first: retry.first, factor: retry.factor, tries: retry.tries };
         let digest = || Digest::new(1);
         Arc::new(Common {
-            kind: CardType {
-                suite,
-                shape,
-                comparison: plan.fleet.comparison,
-                rules: CardRules { tries, only_own_answers },
-            },
-            rules: ClientRules {
-                suite,
-                retry,
-                exchanges: plan.load.exchanges,
-                request_bytes: plan.load.request_bytes,
-            },
+            kind: CardType { suite, shape, comparison: plan.fleet.comparison, rules: plan.card.rules },
+            rules: ClientRules::new(suite, retry, plan.load.exchanges, plan.load.request_bytes),
             tally: Tally::default(),
             seen: watched.then(|| Mutex::new(Seen { timed: digest(), untimed: digest() })),
             plan,
@@ -96,16 +84,6 @@ impl Common {
     fn key_bytes(&self) -> usize {
         self.kind.layout().len()
     }
-
-    /// How long a card takes for a command.
-    fn command_time(&self, work: CardWork, command: usize, answer: usize) -> Span {
-        let card = &self.plan.card;
-        card.command
-            + card.byte * (command as u64 + answer as u64 + 2 * BLOCK_BYTES)
-            + card.cipher * u64::from(work.ciphers)
-            + card.random * u64::from(work.randoms)
-            + card.nvm_write * u64::from(work.writes)
-    }
 }
 
 /// What a terminal wants done.
@@ -124,8 +102,8 @@ pub(crate) struct Desk {
     /// How many have arrived, and how many of them have had their turn.
     arrived: usize,
     queue: VecDeque<usize>,
-    keys: Vec<u8>,
-    tries: Vec<u8>,
+    /// The cards of the people.
+    chips: Vec<Chip>,
     client: Client,
     out: Outbox<ClientEffect>,
     visit: Option<Visit>,
@@ -142,18 +120,18 @@ struct Visit {
 
 impl Desk {
     pub(crate) fn new(common: &Arc<Common>, id: ClientId, people: Vec<Arrival>) -> Self {
-        let (stride, tries) = (common.key_bytes(), common.plan.card.rules.tries);
-        let mut keys = vec![0; stride * people.len()];
-        for (person, keys) in people.iter().zip(keys.chunks_mut(stride)) {
-            common.issue(person.card, keys);
-        }
+        let mut keys = vec![0; common.key_bytes()];
+        let issue = |person: &Arrival| {
+            common.issue(person.card, &mut keys);
+            Chip::issued(&common.kind, person.card, &keys)
+        };
+        let chips = people.iter().map(issue).collect();
         Desk {
             common: Arc::clone(common),
             id,
             arrived: 0,
             queue: VecDeque::new(),
-            keys,
-            tries: vec![tries; usize::from(common.kind.shape.external()) * people.len()],
+            chips,
             client: Client::default(),
             out: Outbox::default(),
             visit: None,
@@ -205,9 +183,11 @@ impl Desk {
     fn insert(&mut self, person: usize, acts: &mut Vec<Act>) {
         let number = owner(self.people[person].card, 1);
         let draws = Seed(self.common.plan.seed).open(Purpose::Visit, number);
-        let card = Card::powered_up();
+        let Common { kind, plan, .. } = &*self.common;
+        let mut card = Card::unpowered();
+        let work = card.power_up(kind, &mut self.chips[person].memory(kind), &mut Power::steady());
+        acts.push(Act::Reader(plan.card.reset_time(work.expect("steady power lasts"))));
         self.visit = Some(Visit { person, card, draws, command: Vec::new(), answer: Vec::new() });
-        acts.push(Act::Reader(self.common.plan.card.reset));
     }
 
     /// The card has been reset, or has done its command.
@@ -255,21 +235,16 @@ impl Desk {
     }
 
     fn command(&mut self, command: &[u8], acts: &mut Vec<Act>) {
-        let Common { kind, .. } = &*self.common;
+        let Common { kind, plan, .. } = &*self.common;
         let visit = self.visit.as_mut().expect("a card is in the reader");
-        let (keys, tries) = (self.common.key_bytes(), usize::from(kind.shape.external()));
-        let mut memory = Memory {
-            keys: &mut self.keys[visit.person * keys..][..keys],
-            tries: &mut self.tries[visit.person * tries..][..tries],
-            writes: &mut 0,
-        };
+        let mut memory = self.chips[visit.person].memory(kind);
         visit.command.clear();
         visit.command.extend_from_slice(command);
         visit.answer.clear();
         let (power, answer) = (&mut Power::steady(), &mut visit.answer);
         let work = visit.card.execute(kind, &mut memory, &mut visit.draws, command, power, answer);
         let work = work.expect("steady power lasts");
-        acts.push(Act::Reader(self.common.command_time(work, command.len(), visit.answer.len())));
+        acts.push(Act::Reader(plan.card.command_time(work, command.len(), visit.answer.len())));
     }
 
     fn ended(&mut self, ending: Ending, acts: &mut Vec<Act>) {
@@ -298,18 +273,19 @@ impl Office {
             common.issue(card, keys);
         }
         let (suite, shape) = (plan.fleet.suite, plan.fleet.shape);
-        let directory = MemoryDirectory::new(keys, shape.keys(), suite.sizes().pair, 0, Period(0));
+        let directory = MemoryDirectory::new(keys, shape.keys(), suite.sizes().pair, 0, Stamp::NEVER);
         let rules = ServerRules {
             suite,
             shape,
             comparison: plan.fleet.comparison,
-            embodiment: Embodiment::One,
+            embodiments: vec![Embodiment::One],
+            complement: false,
             recovery: plan.update.recovery,
-            periods: Vec::new(),
+            schedule: Schedule { periods: Vec::new(), orders: Vec::new(), root: None },
             response_bytes: plan.load.response_bytes,
             idle: common.rules.retry.patience() * 2 + Span::from_secs(60),
         };
-        let server = Server::new(rules, Seed(plan.seed), directory, cards as usize);
+        let server = Server::start(rules, Seed(plan.seed), directory, cards as usize);
         Office { common: Arc::clone(common), server, out: Outbox::default() }
     }
 

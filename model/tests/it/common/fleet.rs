@@ -1,32 +1,20 @@
 //! What survives: the cards' memories and the server's directory, which counts its changes.
 
 use keystorm_model::draw::{Purpose, Seed};
-use keystorm_model::server::{Directory, MemoryDirectory, Period, Renewal};
+use keystorm_model::rings::RingShape;
+use keystorm_model::server::{Commit, Directory, MemoryDirectory, Renewal, Stage, Stamp};
 use keystorm_model::{CardId, Depth};
 
-use super::{KEY, SHAPE, TRIES};
+use super::KEY;
 
-/// The keys of `cards` cards as they are issued.
-pub(crate) fn issue(seed: Seed, cards: usize) -> Vec<Vec<u8>> {
+/// The keys of `cards` cards of that shape as they are issued.
+pub(crate) fn issue(seed: Seed, shape: RingShape, cards: usize) -> Vec<Vec<u8>> {
     let block = |card| {
-        let mut keys = vec![0; SHAPE.keys() * KEY];
+        let mut keys = vec![0; shape.keys() * KEY];
         seed.open(Purpose::Issue, card).bytes(0, &mut keys);
         keys
     };
     (0..cards as u64).map(block).collect()
-}
-
-/// A card's non-volatile memory.
-pub(crate) struct Plastic {
-    pub keys: Vec<u8>,
-    pub tries: Vec<u8>,
-    pub writes: u32,
-}
-
-impl Plastic {
-    pub(crate) fn new(keys: Vec<u8>) -> Self {
-        Plastic { keys, tries: vec![TRIES; SHAPE.external().into()], writes: 0 }
-    }
 }
 
 /// A directory that counts its changes.
@@ -34,21 +22,26 @@ pub(crate) struct Watched {
     inner: MemoryDirectory,
     pub commits: usize,
     pub spends: usize,
+    pub stages: usize,
 }
 
 impl Watched {
-    pub(crate) fn new(keys: Vec<u8>, depths: usize, committed: Period) -> Self {
-        let inner = MemoryDirectory::new(keys, SHAPE.keys(), KEY, depths, committed);
-        Watched { inner, commits: 0, spends: 0 }
+    pub(crate) fn new(keys: Vec<u8>, shape: RingShape, depths: usize) -> Self {
+        let inner = MemoryDirectory::new(keys, shape.keys(), KEY, depths, Stamp::NEVER);
+        Watched { inner, commits: 0, spends: 0, stages: 0 }
     }
 
     /// How often anything durable has changed.
     pub(crate) fn changes(&self) -> usize {
-        self.commits + self.spends
+        self.commits + self.spends + self.stages
     }
 }
 
 impl Directory for Watched {
+    fn start(&mut self) -> u32 {
+        self.inner.start()
+    }
+
     fn contains(&self, card: CardId) -> bool {
         self.inner.contains(card)
     }
@@ -61,13 +54,42 @@ impl Directory for Watched {
         self.inner.renewal(card, depth)
     }
 
-    fn spend(&mut self, card: CardId, depth: Depth, period: Period) {
+    fn spend(&mut self, card: CardId, depth: Depth, since: Stamp) {
         self.spends += 1;
-        self.inner.spend(card, depth, period);
+        self.inner.spend(card, depth, since);
     }
 
-    fn commit(&mut self, card: CardId, slots: &[usize], values: &[u8], depth: Depth, period: Period) {
+    fn commit(&mut self, card: CardId, commit: &Commit<'_>) {
         self.commits += 1;
-        self.inner.commit(card, slots, values, depth, period);
+        self.inner.commit(card, commit);
+    }
+
+    fn stage(&mut self, card: CardId, stage: Stage) {
+        self.stages += 1;
+        self.inner.stage(card, stage);
+    }
+
+    fn staged(&self, card: CardId) -> Option<&Stage> {
+        self.inner.staged(card)
+    }
+
+    fn try_stage(&mut self, card: CardId) {
+        self.inner.try_stage(card);
+    }
+
+    fn drop_stage(&mut self, card: CardId) {
+        self.inner.drop_stage(card);
+    }
+
+    fn recall(&mut self, card: CardId) {
+        self.inner.recall(card);
+    }
+
+    fn is_recalled(&self, card: CardId) -> bool {
+        self.inner.is_recalled(card)
+    }
+
+    fn reissue(&mut self, card: CardId, pairs: &[u8], now: Stamp) {
+        self.inner.reissue(card, pairs, now);
     }
 }

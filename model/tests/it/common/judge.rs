@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use keystorm_model::card::{CardType, Chip};
 use keystorm_model::outbox::Outbox;
-use keystorm_model::rings::{KeyRef, Ring};
-use keystorm_model::server::{Directory, Server, ServerEffect};
+use keystorm_model::rings::Ring;
+use keystorm_model::server::{Directory, Due, Server, ServerEffect};
 use keystorm_model::{CardId, ConnectionNo, Depth};
 
-use super::fleet::{Plastic, Watched};
-use super::{KEY, SHAPE};
+use super::KEY;
+use super::fleet::Watched;
 
 /// How card and server stand at one depth.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,7 +18,7 @@ pub(crate) enum State {
     Old,
     /// The card's internal key is newer than the server's, the external one is not.
     Split,
-    /// Both of the card's keys are newer.
+    /// All of the card's keys that are renewed are newer.
     CardAhead,
     /// Both hold the same newer keys.
     New,
@@ -25,18 +26,20 @@ pub(crate) enum State {
 
 /// Keeps every value that a key was ever to have, and what each connection did.
 pub(crate) struct Judge {
+    kind: CardType,
     versions: BTreeMap<(CardId, usize), Vec<Vec<u8>>>,
     updating: Option<CardId>,
-    open: BTreeMap<(CardId, ConnectionNo), Depth>,
+    open: BTreeMap<(CardId, ConnectionNo), Due>,
     started: BTreeSet<(CardId, ConnectionNo)>,
     pub commits: usize,
     pub interruptions: usize,
+    pub promotions: usize,
     ros: BTreeSet<(CardId, Vec<u8>)>,
     blind: bool,
 }
 
 impl Judge {
-    pub(crate) fn new(keys: &[Vec<u8>]) -> Self {
+    pub(crate) fn new(kind: CardType, keys: &[Vec<u8>]) -> Self {
         let mut versions = BTreeMap::new();
         for (card, block) in (0..).map(CardId).zip(keys) {
             for (slot, key) in block.chunks(KEY).enumerate() {
@@ -44,12 +47,14 @@ impl Judge {
             }
         }
         Judge {
+            kind,
             versions,
             updating: None,
             open: BTreeMap::new(),
             started: BTreeSet::new(),
             commits: 0,
             interruptions: 0,
+            promotions: 0,
             ros: BTreeSet::new(),
             blind: false,
         }
@@ -58,37 +63,45 @@ impl Judge {
     /// Notes an effect: each connection starts one update at most and ends it once, and no Ro comes twice.
     pub(crate) fn server_did(&mut self, effect: ServerEffect, out: &Outbox<ServerEffect>) {
         match effect {
-            ServerEffect::UpdateStarted { card, connection, depth } => {
+            ServerEffect::UpdateStarted { card, connection, due } => {
                 self.updating = Some(card);
                 assert!(self.started.insert((card, connection)), "an update started twice");
-                self.open.insert((card, connection), depth);
+                self.open.insert((card, connection), due);
             }
             ServerEffect::Offered { card, key, value } => {
                 assert_eq!(self.updating, Some(card), "an offer belongs to the update that has just started");
-                let slot = SHAPE.slot(key).unwrap();
+                let slot = self.kind.shape.slot(key).unwrap();
                 self.versions.get_mut(&(card, slot)).unwrap().push(out.get(value).to_vec());
             }
-            ServerEffect::Committed { card, connection, depth, .. } => {
+            ServerEffect::Committed { card, connection, due } => {
                 assert_eq!(
                     self.open.remove(&(card, connection)),
-                    Some(depth),
+                    Some(due),
                     "a commit without an open update"
                 );
                 self.commits += 1;
             }
-            ServerEffect::Interrupted { card, connection, depth, .. } => {
+            ServerEffect::Interrupted { card, connection, due } => {
                 assert_eq!(
                     self.open.remove(&(card, connection)),
-                    Some(depth),
+                    Some(due),
                     "an interruption without an open update"
                 );
                 self.interruptions += 1;
             }
+            ServerEffect::Promoted { .. } => self.promotions += 1,
             ServerEffect::SessionOpened { card, ro } => {
                 assert!(self.ros.insert((card, out.get(ro).to_vec())), "the same Ro twice");
             }
             _ => {}
         }
+    }
+
+    /// The server has crashed: what it had not committed is lost.
+    pub(crate) fn forgets_open_updates(&mut self) {
+        self.interruptions += self.open.len();
+        self.open.clear();
+        self.started.clear();
     }
 
     /// Looks at no keys any more: the test spoils one.
@@ -101,14 +114,16 @@ impl Judge {
         known.unwrap_or_else(|| panic!("key {slot} of card {card} has a value that nobody ever gave it"))
     }
 
-    fn both(&self, server: &Server<Watched>, cards: &[Plastic], card: CardId, slot: usize) -> (usize, usize) {
-        let on_card = &cards[card.index()].keys[slot * KEY..][..KEY];
+    fn both(&self, server: &Server<Watched>, cards: &[Chip], card: CardId, slot: usize) -> (usize, usize) {
+        let chip = &cards[card.index()];
+        let settled = chip.marks().is_unsettled().then(|| chip.clone().settled(&self.kind));
+        let on_card = &settled.as_ref().unwrap_or(chip).keys(&self.kind)[slot * KEY..][..KEY];
         let on_server = server.directory().key(card, slot);
         (self.version(card, slot, on_card), self.version(card, slot, on_server))
     }
 
     /// No key of the server's is ever newer than the card's, and open updates are the ones that the server lists.
-    pub(crate) fn check(&self, server: &Server<Watched>, cards: &[Plastic]) {
+    pub(crate) fn check(&self, server: &Server<Watched>, cards: &[Chip]) {
         if self.blind {
             return;
         }
@@ -117,11 +132,11 @@ impl Judge {
             assert!(on_card >= on_server, "the server is ahead at key {slot} of card {card}");
         }
         assert_eq!(server.open_updates().count(), self.open.len());
-        assert_eq!(server.directory().commits, self.commits);
+        assert_eq!(server.directory().commits, self.commits + self.promotions);
     }
 
     /// Whether card and server hold the same keys everywhere.
-    pub(crate) fn agree(&self, server: &Server<Watched>, cards: &[Plastic]) -> bool {
+    pub(crate) fn agree(&self, server: &Server<Watched>, cards: &[Chip]) -> bool {
         let same = |&(card, slot)| {
             let (on_card, on_server) = self.both(server, cards, card, slot);
             on_card == on_server
@@ -132,21 +147,24 @@ impl Judge {
     pub(crate) fn state(
         &self,
         server: &Server<Watched>,
-        cards: &[Plastic],
+        cards: &[Chip],
         card: CardId,
         depth: Depth,
     ) -> State {
-        let pair = SHAPE.pair(depth).unwrap();
-        let at = |ring, no| self.both(server, cards, card, SHAPE.slot(KeyRef { ring, no }).unwrap());
-        let (internal, internal_there) = at(Ring::Internal, pair.internal);
-        let (external, external_there) = at(Ring::External, pair.external);
-        assert_eq!(internal_there, external_there, "both are committed at once");
-        match (internal > internal_there, external > external_there) {
-            (false, false) if internal == 0 => State::Old,
-            (false, false) => State::New,
-            (true, false) => State::Split,
-            (true, true) => State::CardAhead,
-            (false, true) => panic!("the external key alone was stored"),
+        let pair = self.kind.shape.pair(depth).unwrap();
+        let rings = server.rules().embodiment(card).rings();
+        let at = |ring: &Ring| self.both(server, cards, card, self.kind.shape.slot(pair.key(*ring)).unwrap());
+        let versions: Vec<(usize, usize)> = rings.iter().map(at).collect();
+        assert!(versions.iter().all(|&(_, there)| there == versions[0].1), "all are committed at once");
+        let newer: Vec<bool> = versions.iter().map(|&(here, there)| here > there).collect();
+        match newer.iter().filter(|&&newer| newer).count() {
+            0 if versions[0].0 == 0 => State::Old,
+            0 => State::New,
+            all if all == rings.len() => State::CardAhead,
+            _ => {
+                assert!(newer[0], "the external key alone was stored");
+                State::Split
+            }
         }
     }
 }

@@ -110,7 +110,7 @@ impl Line {
         match self.tape.next().unwrap_or(0) {
             0..236 => None,
             236..240 => Some(Pull::Before),
-            byte @ 240..248 => Some(Pull::During(u32::from(byte - 240) / 2)),
+            byte @ 240..248 => Some(Pull::During(2 * u32::from(byte - 240) + 1)),
             248..=255 => Some(Pull::After),
         }
     }

@@ -10,16 +10,19 @@ pub(crate) mod visit;
 
 use std::collections::BTreeMap;
 
-use keystorm_model::card::{Card, CardRules, CardType, Memory, Power};
+use keystorm_model::card::transport::{AnswerToReset, Factors};
+use keystorm_model::card::{Card, CardRules, CardType, Chip, Power};
 use keystorm_model::client::{Client, ClientEffect, ClientInput, ClientRules, Retry};
 use keystorm_model::draw::{Draws, Purpose, Seed, owner};
 use keystorm_model::outbox::Outbox;
-use keystorm_model::rings::RingShape;
-use keystorm_model::server::{Embodiment, Period, Recovery, Server, ServerEffect, ServerRules};
+use keystorm_model::rings::{KeyRef, RingShape};
+use keystorm_model::server::{
+    Directory, Embodiment, Order, Recovery, RootRenewal, Schedule, Server, ServerEffect, ServerRules,
+};
 use keystorm_model::suite::{Comparison, SuiteId};
 use keystorm_model::{CardId, ConnectionId, Depth, SimTime, Span};
 
-use fleet::{Plastic, Watched, issue};
+use fleet::{Watched, issue};
 use judge::{Judge, State};
 use line::{Dir, Fate, Line};
 use trace::{Commanded, Entry, Sent, Trace};
@@ -32,6 +35,7 @@ pub(crate) const CARDS: usize = 2;
 pub(crate) const TRIES: u8 = 3;
 pub(crate) const MONTH: Span = Span::from_secs(30 * 86_400);
 pub(crate) const YEAR: Span = Span::from_secs(360 * 86_400);
+pub(crate) const DECADE: Span = Span::from_secs(3_600 * 86_400);
 pub(crate) const RETRY: Retry = Retry { first: Span::from_secs(2), factor: 2, tries: 5 };
 pub(crate) const EXCHANGES: u16 = 2;
 pub(crate) const REQUEST_BYTES: u16 = 32;
@@ -44,54 +48,119 @@ pub(crate) const COMMAND: Span = Span::from_ms(10);
 /// The card that most tests are about.
 pub(crate) const CARD: CardId = CardId(0);
 
-const KIND: CardType = CardType {
+pub(crate) const KIND: CardType = CardType {
     suite: SUITE,
     shape: SHAPE,
     comparison: Comparison::Encryption,
-    rules: CardRules { tries: TRIES, only_own_answers: true },
+    rules: CardRules::standard(TRIES),
 };
 
 /// What a bench starts from.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Setup {
     seed: Seed,
-    due: usize,
+    kind: CardType,
+    schedule: Schedule,
     recovery: Recovery,
+    embodiments: Vec<Embodiment>,
+    complement: bool,
 }
 
-/// Starts a timeline: nothing is due, recovery is until-committed.
+/// Starts a timeline: cards of [`KIND`], nothing is due, embodiment 1, recovery is until-committed.
 pub(crate) fn seeded(seed: u64) -> Setup {
-    Setup { seed: Seed(seed), due: 0, recovery: Recovery::UntilCommitted }
+    Setup {
+        seed: Seed(seed),
+        kind: KIND,
+        schedule: Schedule { periods: Vec::new(), orders: Vec::new(), root: None },
+        recovery: Recovery::UntilCommitted,
+        embodiments: vec![Embodiment::One],
+        complement: false,
+    }
 }
 
 impl Setup {
     /// Depths 0 to `depths` - 1 have periods and are due at the start.
-    pub(crate) fn due(self, depths: usize) -> Self {
-        Setup { due: depths, ..self }
+    pub(crate) fn due(mut self, depths: usize) -> Self {
+        self.schedule.periods = [MONTH, YEAR, DECADE][..depths].to_vec();
+        self
+    }
+
+    /// The deepest depth that has a period.
+    pub(crate) fn depth(&self) -> u8 {
+        self.schedule.periods.len() as u8 - 1
+    }
+
+    /// An operator gives an order.
+    pub(crate) fn ordered(mut self, order: Order) -> Self {
+        self.schedule.orders.push(order);
+        self
+    }
+
+    /// The root renews itself, and is due like other depths.
+    pub(crate) fn root_renews_itself(mut self) -> Self {
+        self.schedule.root = Some(RootRenewal::Itself);
+        self.kind.rules.root_self_renewal = true;
+        self
+    }
+
+    /// How many keys the cards have.
+    pub(crate) fn shape(mut self, shape: RingShape) -> Self {
+        self.kind.shape = shape;
+        self
+    }
+
+    /// Cards, and the server, judge proofs so [0087].
+    pub(crate) fn comparison(mut self, comparison: Comparison) -> Self {
+        self.kind.comparison = comparison;
+        self
+    }
+
+    /// The cards have other rules than [`KIND`]'s.
+    pub(crate) fn ruled(mut self, change: impl FnOnce(&mut CardRules)) -> Self {
+        change(&mut self.kind.rules);
+        self
     }
 
     pub(crate) fn recovery(self, recovery: Recovery) -> Self {
         Setup { recovery, ..self }
     }
 
-    pub(crate) fn bench(self) -> Bench {
-        let keys = issue(self.seed, CARDS);
+    pub(crate) fn embodiment(self, embodiment: Embodiment) -> Self {
+        self.embodiments(&[embodiment])
+    }
+
+    /// The cards follow these in turn.
+    pub(crate) fn embodiments(self, embodiments: &[Embodiment]) -> Self {
+        Setup { embodiments: embodiments.to_vec(), ..self }
+    }
+
+    /// The second random is the complement of the first.
+    pub(crate) fn complement(self) -> Self {
+        Setup { complement: true, ..self }
+    }
+
+    pub(crate) fn bench(&self) -> Bench {
+        let kind = self.kind;
+        let keys = issue(self.seed, kind.shape, CARDS);
+        let depths = self.schedule.depths();
         let rules = ServerRules {
             suite: SUITE,
-            shape: SHAPE,
-            comparison: Comparison::Encryption,
-            embodiment: Embodiment::One,
+            shape: kind.shape,
+            comparison: kind.comparison,
+            embodiments: self.embodiments.clone(),
+            complement: self.complement,
             recovery: self.recovery,
-            periods: [MONTH, YEAR][..self.due].to_vec(),
+            schedule: self.schedule.clone(),
             response_bytes: RESPONSE_BYTES,
             idle: IDLE,
         };
-        let directory = Watched::new(keys.concat(), self.due, Period(0));
+        let directory = Watched::new(keys.concat(), kind.shape, depths.into());
         Bench {
             now: SimTime::ZERO,
-            server: Server::new(rules, self.seed, directory, CARDS),
-            judge: Judge::new(&keys),
-            cards: keys.into_iter().map(Plastic::new).collect(),
+            server: Server::start(rules, self.seed, directory, CARDS),
+            judge: Judge::new(kind, &keys),
+            cards: (0..).map(CardId).zip(&keys).map(|(card, keys)| Chip::issued(&kind, card, keys)).collect(),
+            kind,
             desks: vec![Desk::default(), Desk::default()],
             line: Line::default(),
             trace: Trace::default(),
@@ -128,9 +197,10 @@ enum Event {
 }
 
 pub(crate) struct Bench {
+    pub kind: CardType,
     pub now: SimTime,
     pub server: Server<Watched>,
-    pub cards: Vec<Plastic>,
+    pub cards: Vec<Chip>,
     pub desks: Vec<Desk>,
     pub line: Line,
     pub trace: Trace,
@@ -141,8 +211,18 @@ pub(crate) struct Bench {
     seed: Seed,
 }
 
-fn client_rules() -> ClientRules {
-    ClientRules { suite: SUITE, retry: RETRY, exchanges: EXCHANGES, request_bytes: REQUEST_BYTES }
+/// What a card of that kind says of itself.
+pub(crate) fn answer_to_reset(kind: &CardType) -> Vec<u8> {
+    let CardRules { protocol, implicit_df, .. } = kind.rules;
+    let mut bytes = Vec::new();
+    AnswerToReset { protocol, factors: Factors::DEFAULT, implicit_df }.encode(&mut bytes);
+    bytes
+}
+
+/// Clients that do as the cards' answers to reset say.
+fn client_rules(kind: &CardType) -> ClientRules {
+    let AnswerToReset { protocol, implicit_df, .. } = AnswerToReset::parse(&answer_to_reset(kind)).unwrap();
+    ClientRules { protocol, implicit_df, ..ClientRules::new(SUITE, RETRY, EXCHANGES, REQUEST_BYTES) }
 }
 
 impl Bench {
@@ -154,21 +234,45 @@ impl Bench {
     /// The same at another client.
     pub(crate) fn connect_at(&mut self, desk: usize) -> Visit<'_> {
         self.connections += 1;
-        Visit::new(self, desk, ConnectionId(self.connections))
+        Visit::new(self, desk, CARD, ConnectionId(self.connections))
     }
 
-    pub(super) fn insert(&mut self, desk: usize, connection: ConnectionId, pull: Option<(usize, Pull)>) {
+    /// The next connection of that card, at the first client.
+    pub(crate) fn connect_card(&mut self, card: CardId) -> Visit<'_> {
+        self.connections += 1;
+        Visit::new(self, 0, card, ConnectionId(self.connections))
+    }
+
+    pub(super) fn insert(
+        &mut self,
+        desk: usize,
+        id: CardId,
+        connection: ConnectionId,
+        pull: Option<(usize, Pull)>,
+    ) {
         for other in &mut self.desks {
             other.reader = None; // the card can lie in one reader only
         }
-        let draws = self.seed.open(Purpose::Visit, owner(CARD, connection.0 as u32));
-        let card = Card::powered_up();
+        let draws = self.seed.open(Purpose::Visit, owner(id, connection.0 as u32));
+        let mut card = Card::unpowered();
+        let memory = &mut self.cards[id.index()].memory(&self.kind);
+        card.power_up(&self.kind, memory, &mut Power::steady()).expect("steady power lasts");
         self.desks[desk].connection = connection;
-        self.desks[desk].reader = Some(Inserted { id: CARD, card, draws, commands: 0, pull });
-        let connect = |client: &mut Client, now, out: &mut _| {
-            client.connect(&client_rules(), now, CARD, connection, out)
-        };
+        self.desks[desk].reader = Some(Inserted { id, card, draws, commands: 0, pull });
+        let rules = client_rules(&self.kind);
+        let connect =
+            |client: &mut Client, now, out: &mut _| client.connect(&rules, now, id, connection, out);
         self.client(desk, connect);
+    }
+
+    /// The server crashes and starts again: its directory is all that it has left.
+    pub(crate) fn restart_server(&mut self) {
+        let rules = self.server.rules().clone();
+        let start = |directory| Server::start(rules.clone(), self.seed, directory, CARDS);
+        let nothing = start(Watched::new(Vec::new(), self.kind.shape, 0));
+        let directory = std::mem::replace(&mut self.server, nothing).stop();
+        self.server = start(directory);
+        self.judge.forgets_open_updates();
     }
 
     /// Lets the next thing happen; `false` if nothing is left to happen.
@@ -259,7 +363,8 @@ impl Bench {
     }
 
     fn client_input(&mut self, desk: usize, input: ClientInput<'_>) {
-        self.client(desk, |client, now, out| client.step(&client_rules(), now, input, out));
+        let rules = client_rules(&self.kind);
+        self.client(desk, |client, now, out| client.step(&rules, now, input, out));
     }
 
     fn client(&mut self, desk: usize, step: impl FnOnce(&mut Client, SimTime, &mut Outbox<ClientEffect>)) {
@@ -332,13 +437,17 @@ impl Bench {
             Some(Pull::During(moment)) => Power::fails_at(moment),
             _ => Power::steady(),
         };
-        let plastic = &mut self.cards[reader.id.index()];
-        let (keys, tries, writes) = (&mut plastic.keys[..], &mut plastic.tries[..], &mut plastic.writes);
-        let mut memory = Memory { keys, tries, writes };
+        let mut memory = self.cards[reader.id.index()].memory(&self.kind);
         let mut answer = Vec::new();
         if pull != Some(Pull::Before) {
-            let done =
-                reader.card.execute(&KIND, &mut memory, &mut reader.draws, command, &mut power, &mut answer);
+            let done = reader.card.execute(
+                &self.kind,
+                &mut memory,
+                &mut reader.draws,
+                command,
+                &mut power,
+                &mut answer,
+            );
             let moments = power.moments_passed();
             let answer = done.is_ok().then(|| answer.clone());
             self.trace.push(
@@ -358,6 +467,17 @@ impl Bench {
     pub(crate) fn pull(&mut self, desk: usize) {
         self.desks[desk].reader = None;
         self.client_input(desk, ClientInput::CardGone);
+    }
+
+    /// A card's key.
+    pub(crate) fn on_card(&self, card: CardId, key: KeyRef) -> &[u8] {
+        let slot = self.kind.shape.slot(key).unwrap();
+        &self.cards[card.index()].keys(&self.kind)[slot * KEY..][..KEY]
+    }
+
+    /// Its partner on the server.
+    pub(crate) fn on_server(&self, card: CardId, key: KeyRef) -> &[u8] {
+        self.server.directory().key(card, self.kind.shape.slot(key).unwrap())
     }
 
     /// Judges the keys at one depth by value.

@@ -90,7 +90,9 @@ pub(crate) struct Trace {
 impl Trace {
     pub(crate) fn push(&mut self, at: SimTime, entry: Entry) {
         if let Entry::Command(command) = &entry {
-            let repeated = self.commands(command.connection).any(|earlier| earlier.bytes == command.bytes);
+            // GET RESPONSE fetches what the command before it has left.
+            let repeated = command.name() != "GET RESPONSE"
+                && self.commands(command.connection).any(|earlier| earlier.bytes == command.bytes);
             assert!(!repeated, "a card command was given twice in one connection:\n{self}");
         }
         self.entries.push((at, entry));
@@ -119,6 +121,18 @@ impl Trace {
         self.entries.iter().filter_map(move |(_, entry)| match entry {
             Entry::Command(command) if command.connection == connection => Some(command),
             _ => None,
+        })
+    }
+
+    /// Every byte string of a connection that its client has sent or been sent: messages, commands and their answers.
+    pub(crate) fn seen_by_client(&self, connection: ConnectionId) -> impl Iterator<Item = &[u8]> {
+        self.entries.iter().flat_map(move |(_, entry)| match entry {
+            Entry::Sent(sent) if sent.connection == connection => vec![&sent.bytes[..]],
+            Entry::Command(command) if command.connection == connection => {
+                let answer = command.answer.as_deref().unwrap_or_default();
+                vec![&command.bytes[..], answer]
+            }
+            _ => Vec::new(),
         })
     }
 
@@ -173,7 +187,7 @@ fn said(sent: &Sent) -> String {
             format!(" {}", ok(flag))
         }
         Message::UpdateRandoms { upper, orders } => {
-            let keys = (0..orders.len()).map(|i| orders.at(i).unwrap().key);
+            let keys = (0..orders.len()).map(|i| orders.key(i).unwrap());
             let keys: Vec<_> = keys.map(|key| format!("{:?} {}", key.ring, key.no)).collect();
             format!(" {upper}: {}", keys.join(", "))
         }
@@ -187,8 +201,8 @@ fn said(sent: &Sent) -> String {
 
 fn commanded(command: &Commanded) -> String {
     let key = match command.name() {
-        "GET CHALLENGE" => String::new(),
-        "STORE KEY" => {
+        "GET CHALLENGE" | "GET RESPONSE" | "SELECT" | "RENEW ROOT" => String::new(),
+        "STORE KEY" | "DERIVE KEY" => {
             let key = apdu::stored_key(&apdu::Command::parse(&command.bytes).unwrap()).unwrap();
             format!(" {:?} {}", key.ring, key.no)
         }

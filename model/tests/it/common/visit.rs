@@ -1,7 +1,7 @@
 //! One connection of a card, with what is to go wrong in it.
 
 use keystorm_model::client::{Cause, Ending, Step};
-use keystorm_model::{ConnectionId, Span};
+use keystorm_model::{CardId, ConnectionId, Span};
 
 use super::Bench;
 use super::line::{Dir, Fate, Pick, Which};
@@ -21,14 +21,15 @@ pub(crate) enum Pull {
 pub(crate) struct Visit<'a> {
     bench: &'a mut Bench,
     desk: usize,
+    card: CardId,
     connection: ConnectionId,
     pull: Option<(usize, Pull)>,
 }
 
 impl<'a> Visit<'a> {
-    pub(crate) fn new(bench: &'a mut Bench, desk: usize, connection: ConnectionId) -> Self {
+    pub(crate) fn new(bench: &'a mut Bench, desk: usize, card: CardId, connection: ConnectionId) -> Self {
         bench.line.desks.insert(connection, desk);
-        Visit { bench, desk, connection, pull: None }
+        Visit { bench, desk, card, connection, pull: None }
     }
 
     pub(crate) fn with(self, dir: Dir, which: Which, copies_below: u8, fate: Fate) -> Self {
@@ -67,7 +68,7 @@ impl<'a> Visit<'a> {
     #[track_caller]
     pub(crate) fn until(self, name: &str) -> ConnectionId {
         let (bench, desk) = (self.bench, self.desk);
-        bench.insert(desk, self.connection, self.pull);
+        bench.insert(desk, self.card, self.connection, self.pull);
         while !bench.trace.lines(self.connection).iter().any(|line| line.contains(name)) {
             assert!(bench.advance() && bench.desks[desk].client.connection().is_some(), "\n{}", bench.trace);
         }
@@ -111,7 +112,7 @@ impl<'a> Visit<'a> {
     }
 
     fn ends_with_trace(self) -> (Ending, String) {
-        self.bench.insert(self.desk, self.connection, self.pull);
+        self.bench.insert(self.desk, self.card, self.connection, self.pull);
         self.bench.run(self.desk);
         (self.bench.trace.ending(self.connection), self.bench.trace.to_string())
     }

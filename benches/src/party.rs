@@ -1,0 +1,162 @@
+//! One card, one client and the server in memory: no line, no clock, no engine.
+
+use keystorm_model::card::{Card, CardRules, CardType, Chip, Power};
+use keystorm_model::client::{Client, ClientEffect, ClientInput, ClientRules, Ending, Retry};
+use keystorm_model::draw::{Draws, Purpose, Seed, owner};
+use keystorm_model::outbox::Outbox;
+use keystorm_model::rings::RingShape;
+use keystorm_model::server::{
+    Embodiment, MemoryDirectory, Recovery, Schedule, Server, ServerEffect, ServerRules, Stamp,
+};
+use keystorm_model::suite::{Comparison, SuiteId};
+use keystorm_model::{CardId, ConnectionId, SimTime, Span};
+
+const CARD: CardId = CardId(0);
+const SEED: Seed = Seed(1);
+/// Between two connections; in each of them the working pair is due.
+const PERIOD: Span = Span::from_secs(1);
+
+/// How many operations of each kind, on both sides.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Operations {
+    /// Proofs made and checked, key set-up included.
+    pub ciphers: u32,
+    /// Pairs of keys generated.
+    pub generates: u32,
+    /// Session channels set up.
+    pub channels: u32,
+    /// Messages sealed or opened.
+    pub aeads: u32,
+}
+
+/// The parties.
+pub struct Party {
+    kind: CardType,
+    rules: ClientRules,
+    server: Server<MemoryDirectory>,
+    chip: Chip,
+    card: Card,
+    client: Client,
+    draws: Draws,
+    connections: u32,
+    client_out: Outbox<ClientEffect>,
+    server_out: Outbox<ServerEffect>,
+    answer: Vec<u8>,
+}
+
+impl Party {
+    /// A card of Fig. 3's rings that is due for a renewal at each of its connections, and exchanges one message of session
+    /// data of 32 bytes for one of 64.
+    pub fn new(suite: SuiteId, embodiment: Embodiment) -> Self {
+        let shape = RingShape::new(3, 4).expect("Fig. 3 has such rings");
+        let kind =
+            CardType { suite, shape, comparison: Comparison::Encryption, rules: CardRules::standard(5) };
+        let sizes = suite.sizes();
+        let mut random = vec![0; shape.keys() * sizes.issue_random];
+        SEED.open(Purpose::Issue, 0).bytes(0, &mut random);
+        let (mut pairs, mut keys) = (Vec::new(), Vec::new());
+        for (slot, random) in random.chunks(sizes.issue_random).enumerate() {
+            let start = pairs.len();
+            suite.issue(random, &mut pairs);
+            keys.extend_from_slice(suite.half_on_card(kind.layout().ring(slot), &pairs[start..]));
+        }
+        let retry = Retry { first: Span::from_secs(2), factor: 2, tries: 5 };
+        let rules = ServerRules {
+            suite,
+            shape,
+            comparison: Comparison::Encryption,
+            embodiments: vec![embodiment],
+            complement: false,
+            recovery: Recovery::UntilCommitted,
+            schedule: Schedule { periods: vec![PERIOD], orders: Vec::new(), root: None },
+            response_bytes: 64,
+            idle: Span::from_secs(60),
+        };
+        let directory = MemoryDirectory::new(pairs, shape.keys(), sizes.pair, 1, Stamp::NEVER);
+        Party {
+            kind,
+            rules: ClientRules::new(suite, retry, 1, 32),
+            server: Server::start(rules, SEED, directory, 1),
+            chip: Chip::issued(&kind, CARD, &keys),
+            card: Card::unpowered(),
+            client: Client::default(),
+            draws: Draws::closed(),
+            connections: 0,
+            client_out: Outbox::default(),
+            server_out: Outbox::default(),
+            answer: Vec::new(),
+        }
+    }
+
+    /// One connection with its renewal, from Hello to Bye. Returns the operations that it took.
+    ///
+    /// # Panics
+    /// If it does not go well.
+    pub fn renew(&mut self) -> Operations {
+        self.connections += 1;
+        let now = SimTime::ZERO + PERIOD * u64::from(self.connections);
+        let connection = ConnectionId(owner(CARD, self.connections));
+        self.draws.reopen(SEED, Purpose::Visit, connection.0);
+        let mut operations = Operations::default();
+        self.card
+            .power_up(&self.kind, &mut self.chip.memory(&self.kind), &mut Power::steady())
+            .expect("steady power lasts");
+        self.client.connect(&self.rules, now, CARD, connection, &mut self.client_out);
+        let mut next = 0;
+        while let Some(&effect) = self.client_out.effects.get(next) {
+            next += 1;
+            match effect {
+                ClientEffect::Send { datagram, .. } => {
+                    let work = self.server.step(now, self.client_out.get(datagram), &mut self.server_out);
+                    operations.ciphers += work.proves + work.checks;
+                    operations.generates += work.generates;
+                    operations.aeads += 2 * work.aeads;
+                    for &effect in &self.server_out.effects {
+                        if let ServerEffect::Answer { datagram, .. } = effect {
+                            let input = ClientInput::Datagram(self.server_out.get(datagram));
+                            self.client.step(&self.rules, now, input, &mut self.client_out);
+                        }
+                        operations.channels +=
+                            2 * u32::from(matches!(effect, ServerEffect::SessionOpened { .. }));
+                    }
+                    self.server_out.clear();
+                }
+                ClientEffect::Command(command) => {
+                    self.answer.clear();
+                    let mut memory = self.chip.memory(&self.kind);
+                    let work = self
+                        .card
+                        .execute(
+                            &self.kind,
+                            &mut memory,
+                            &mut self.draws,
+                            self.client_out.get(command),
+                            &mut Power::steady(),
+                            &mut self.answer,
+                        )
+                        .expect("steady power lasts");
+                    operations.ciphers += work.proves + work.checks;
+                    operations.generates += work.generates;
+                    let input = ClientInput::CardAnswer(&self.answer);
+                    self.client.step(&self.rules, now, input, &mut self.client_out);
+                }
+                ClientEffect::Ended(ending) => assert_eq!(ending, Ending::Completed),
+                _ => {}
+            }
+        }
+        self.client_out.clear();
+        operations
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_renewal_in_memory_takes_ten_block_operations_and_one_exchange() {
+        let mut party = Party::new(SuiteId::Aes128, Embodiment::One);
+        let expected = Operations { ciphers: 10, generates: 0, channels: 2, aeads: 4 };
+        assert_eq!([party.renew(), party.renew()], [expected; 2]);
+    }
+}

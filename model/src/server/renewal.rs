@@ -1,0 +1,165 @@
+//! Renewals: what the server offers, commits and gives up [0049-0059].
+
+use super::connections::{Connection, Phase};
+use super::directory::Directory;
+use super::effect::ServerEffect;
+use super::policy::{Due, Embodiment, RootRenewal, Stamp, is_due};
+use super::{RK, Server, ServerRules, answer, key_of};
+use crate::ids::{CardId, Depth};
+use crate::message::{Header, Message};
+use crate::orders::{Orders, Way};
+use crate::outbox::Outbox;
+use crate::rings::{KeyRef, Ring, RingShape};
+use crate::suite::{Family, MAX_RANDOM};
+use crate::time::SimTime;
+
+/// A renewal covers at most so many keys: both rings whole.
+pub(super) const MOST_KEYS: usize = 2 * RingShape::MAX as usize;
+/// Words between two randoms of a connection.
+const WORDS_PER_RANDOM: u64 = 8;
+
+impl ServerRules {
+    /// What a renewal of `depth` consists of for `card`. The root pair renews itself one key of each ring at most.
+    pub fn renewal(&self, card: CardId, depth: Depth) -> (Embodiment, Way) {
+        let embodiment = self.embodiment(card);
+        let root = depth.0 + 1 == self.shape.depths();
+        match (root, embodiment) {
+            (false, Embodiment::Four) => (embodiment, Way::InsideCard),
+            (false, _) => (embodiment, Way::ThroughClient),
+            (true, Embodiment::Four) => (embodiment, Way::RootInsideCard),
+            (true, Embodiment::Three) => (Embodiment::One, Way::RootThroughClient),
+            (true, _) => (embodiment, Way::RootThroughClient),
+        }
+    }
+
+    /// The keys that a renewal of `depth` replaces, in the order in which they are derived.
+    pub fn renewed_keys(&self, card: CardId, depth: Depth) -> impl Iterator<Item = KeyRef> + use<> {
+        self.renewal(card, depth).0.keys(self.shape, depth)
+    }
+
+    /// The depths that a renewal of `depth` covers.
+    pub fn renewed_depths(&self, card: CardId, depth: Depth) -> impl Iterator<Item = Depth> + use<> {
+        self.renewal(card, depth).0.depths(depth)
+    }
+}
+
+impl<D: Directory> Server<D> {
+    /// Notes that what is due at `now` has had its chance.
+    pub(super) fn spend(&mut self, card: CardId, now: SimTime, due: Due) {
+        let (depths, most) = (self.rules.renewed_depths(card, due.depth), self.rules.schedule.depths());
+        for depth in depths.filter(|depth| depth.0 < most) {
+            let since = self.rules.schedule.due_since(card, depth, now);
+            self.durable.spend(card, depth, since);
+        }
+        self.volatile.work.commits += 1;
+    }
+
+    /// Sends the randoms and computes the new keys, without storing them yet (Fig. 6, 11).
+    pub(super) fn offer(&mut self, place: usize, header: Header, due: Due, out: &mut Outbox<ServerEffect>) {
+        let (suite, shape) = (self.rules.suite, self.rules.shape);
+        let length = suite.sizes().renewal_random;
+        let connection = self.volatile.connections.at(place);
+        let (card, no, upper) = (connection.card, connection.no, connection.assignment.pair.internal);
+        let (embodiment, way) = self.rules.renewal(card, due.depth);
+        let mut keys = std::mem::take(&mut self.volatile.plain);
+        keys.clear();
+        embodiment.keys(shape, due.depth).for_each(|key| Orders::push_key(&mut keys, key));
+        let count = keys.len() / 2;
+        let complement = self.rules.complement && count == 2 && !embodiment.runs();
+
+        let mut randoms = [0; MOST_KEYS * MAX_RANDOM];
+        let sent = if complement { 1 } else { count };
+        let randoms = &mut randoms[..sent * length];
+        let first_word = self.volatile.first_word + RK;
+        if let Some(stage) = self.durable.staged(card).filter(|stage| stage.randoms.len() == randoms.len()) {
+            randoms.copy_from_slice(&stage.randoms); // done again, with the same randoms
+        } else {
+            let draws = &mut self.volatile.connections.at(place).draws;
+            for (index, random) in (0..).zip(randoms.chunks_mut(length)) {
+                draws.bytes(first_word + index * WORDS_PER_RANDOM, random);
+            }
+        }
+        let orders = Orders::new(way, &keys, randoms).expect("the server orders existing keys");
+        out.effects.push(ServerEffect::UpdateStarted { card, connection: no, due });
+
+        let mut offered = std::mem::take(&mut self.volatile.connections.at(place).offered);
+        let mut random = std::mem::take(&mut self.volatile.random);
+        let upper_key = KeyRef { ring: Ring::Internal, no: upper };
+        for index in 0..count {
+            let key = orders.key(index).expect("there are so many");
+            random.clear();
+            orders.random(index, length, &mut random);
+            let upper = suite.private_half(key_of(&self.durable, shape, card, upper_key));
+            self.volatile.seed.clear();
+            suite.prove(upper, &random, &mut self.volatile.seed);
+            let start = offered.len();
+            suite.grow(&self.volatile.seed, &mut offered);
+            let half = suite.half_on_card(key.ring, &offered[start..]);
+            let value = out.put(|bytes| bytes.extend_from_slice(half));
+            out.effects.push(ServerEffect::Offered { card, key, value });
+        }
+        self.volatile.work.proves += count as u32;
+        if suite.family() == Family::Asymmetric {
+            self.volatile.work.generates += count as u32;
+        }
+        if self.stages(due.depth) {
+            self.put_on_stage(place, orders.parts().1, &offered);
+        }
+        let connection = self.volatile.connections.at(place);
+        connection.offered = offered;
+        connection.phase = Phase::Offered;
+        answer(connection, header, Message::UpdateRandoms { upper, orders }, out);
+        self.volatile.plain = keys;
+        self.volatile.random = random;
+    }
+
+    /// Stores the new keys (Fig. 6, 14) and goes on to the session, or to the next renewal.
+    pub(super) fn commit(&mut self, place: usize, header: Header, out: &mut Outbox<ServerEffect>) {
+        let connection = self.volatile.connections.at(place);
+        let (card, no, opened) = (connection.card, connection.no, connection.opened);
+        let due = connection.assignment.renew.expect("an offer has been made");
+        let offered = std::mem::take(&mut connection.offered);
+        self.write(card, due.depth, opened, &offered);
+        out.effects.push(ServerEffect::Committed { card, connection: no, due });
+        self.volatile.connections.at(place).offered = offered;
+        self.go_on(place, header, out);
+    }
+
+    /// Whether the card can only be issued anew at `now`: its root is due and cannot be renewed otherwise, or a
+    /// renewal of the root by itself was interrupted.
+    pub fn wants_back(&self, card: CardId, now: SimTime) -> bool {
+        let ServerRules { shape, recovery, ref schedule, .. } = self.rules;
+        let root = Depth(shape.depths() - 1);
+        let due = || {
+            let since = schedule.due_since(card, root, now);
+            is_due(recovery, since, self.durable.renewal(card, root))
+        };
+        let reissued = schedule.root == Some(RootRenewal::Reissue) && root.0 < schedule.depths();
+        self.durable.is_recalled(card) || (reissued && due())
+    }
+
+    /// Issues the card anew with `pairs`, slot after slot. Every connection of the card is over, and nothing that was
+    /// due until `now` is due any more.
+    pub fn reissue(&mut self, card: CardId, pairs: &[u8], now: SimTime, out: &mut Outbox<ServerEffect>) {
+        let (rules, durable) = (&self.rules, &mut self.durable);
+        let note = |connection: &Connection| note_interruption(rules, durable, connection, out);
+        self.volatile.connections.close_all(card, note);
+        self.durable.reissue(card, pairs, Stamp::at(now));
+    }
+}
+
+/// Reports an update that ends with its connection. Half a renewal of the root by itself leaves nothing above it to
+/// renew it with, so that the card has to be issued anew.
+pub(super) fn note_interruption<D: Directory>(
+    rules: &ServerRules,
+    directory: &mut D,
+    connection: &Connection,
+    out: &mut Outbox<ServerEffect>,
+) {
+    let (Phase::Offered, Some(due)) = (connection.phase, connection.assignment.renew) else { return };
+    let Connection { card, no, .. } = *connection;
+    if connection.assignment.pair == rules.shape.root() && due.depth.0 + 1 == rules.shape.depths() {
+        directory.recall(card);
+    }
+    out.effects.push(ServerEffect::Interrupted { card, connection: no, due });
+}
