@@ -1,6 +1,6 @@
 //! One card, one client and the server in memory: no line, no clock, no engine.
 
-use keystorm_model::card::{Card, CardRules, CardType, Chip, Power};
+use keystorm_model::card::{Card, CardRules, CardType, Chip, Nvm, Power};
 use keystorm_model::client::{Client, ClientEffect, ClientInput, ClientRules, Ending, Retry};
 use keystorm_model::draw::{Draws, Purpose, Seed, owner};
 use keystorm_model::outbox::Outbox;
@@ -49,8 +49,10 @@ impl Party {
     /// data of 32 bytes for one of 64.
     pub fn new(suite: SuiteId, embodiment: Embodiment) -> Self {
         let shape = RingShape::new(3, 4).expect("Fig. 3 has such rings");
-        let kind =
-            CardType { suite, shape, comparison: Comparison::Encryption, rules: CardRules::standard(5) };
+        // More renewals than a real card's memory outlasts.
+        let nvm = Nvm { endurance: u32::MAX, ..Nvm::standard() };
+        let rules = CardRules { nvm, ..CardRules::standard(5) };
+        let kind = CardType { suite, shape, comparison: Comparison::Encryption, rules };
         let sizes = suite.sizes();
         let mut random = vec![0; shape.keys() * sizes.issue_random];
         SEED.open(Purpose::Issue, 0).bytes(0, &mut random);

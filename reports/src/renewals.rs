@@ -19,6 +19,7 @@ pub fn renewals_table() -> Table<RenewalRow> {
         Column::int("interrupted", "Attempts whose connection ended before the commit.", |r: &RenewalRow| {
             r.1.interrupted
         }),
+        Column::int("in_flight", "Attempts open at the horizon.", |r: &RenewalRow| r.1.in_flight),
         Column::int(
             "recovered",
             "Renewals interrupted at least once and committed later, the epilogue included.",

@@ -237,6 +237,8 @@ pub struct Renewals {
     pub committed: u64,
     /// Attempts whose connection ended before the commit.
     pub interrupted: u64,
+    /// Attempts open at the horizon.
+    pub in_flight: u64,
     /// Interrupted ones that were committed later, the epilogue included.
     pub recovered: u64,
 }

@@ -305,6 +305,19 @@ impl Connections {
         [fresh, renewed].into_iter().flatten().min()
     }
 
+    /// Whether an update of the card is open.
+    pub(super) fn is_offered(&self, card: CardId) -> bool {
+        let mut link = self.cards[card.index()].newest;
+        while link != Link::NONE {
+            let connection = &self.slab[link.0 as usize];
+            if connection.phase == Phase::Offered {
+                return true;
+            }
+            link = connection.older;
+        }
+        false
+    }
+
     /// Every live connection.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Connection> {
         self.cards.iter().flat_map(move |card| {

@@ -40,8 +40,8 @@ pub trait Directory {
     /// Drops the card's stage. A commit does that too.
     fn drop_stage(&mut self, card: CardId);
 
-    /// Notes that the card can only be issued anew.
-    fn recall(&mut self, card: CardId);
+    /// Notes whether the card can only be issued anew.
+    fn recall(&mut self, card: CardId, recalled: bool);
 
     /// Whether the card can only be issued anew.
     fn is_recalled(&self, card: CardId) -> bool;
@@ -214,8 +214,12 @@ impl Directory for MemoryDirectory {
         }
     }
 
-    fn recall(&mut self, card: CardId) {
-        self.recalled.insert(card);
+    fn recall(&mut self, card: CardId, recalled: bool) {
+        if recalled {
+            self.recalled.insert(card);
+        } else {
+            self.recalled.remove(&card);
+        }
     }
 
     fn is_recalled(&self, card: CardId) -> bool {
@@ -261,7 +265,7 @@ mod tests {
     #[test]
     fn a_card_that_is_issued_anew_is_no_longer_recalled_and_owes_nothing() {
         let mut directory = directory();
-        directory.recall(CardId(1));
+        directory.recall(CardId(1), true);
         assert!(directory.is_recalled(CardId(1)) && !directory.is_recalled(CardId(0)));
         let now = Stamp::at(crate::SimTime::from_ns(5));
         directory.reissue(CardId(1), &[1, 1, 2, 2, 3, 3], now);

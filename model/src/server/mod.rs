@@ -140,7 +140,7 @@ impl<D: Directory> Server<D> {
             return policy::assign_staged(shape, self.rules.embodiment(card), stage.due, stage.tried);
         }
         let renewal = |depth| self.durable.renewal(card, depth);
-        policy::assign(shape, recovery, schedule, card, now, renewal)
+        policy::assign(shape, recovery, schedule, card, now, self.durable.is_recalled(card), renewal)
     }
 
     /// What a live connection has been assigned.
@@ -161,9 +161,7 @@ impl<D: Directory> Server<D> {
     /// Handles one datagram at `now`. Effects are appended to `out` in order. Returns what the work consisted of.
     pub fn step(&mut self, now: SimTime, datagram: &[u8], out: &mut Outbox<ServerEffect>) -> ServerWork {
         self.volatile.work = ServerWork::default();
-        let (rules, durable) = (&self.rules, &mut self.durable);
-        let connections = &mut self.volatile.connections;
-        connections.expire(now, |connection| note_interruption(rules, durable, connection, out));
+        self.volatile.connections.expire(now, |connection| note_interruption(connection, out));
         match message::decode(datagram) {
             Ok((header, message)) if self.durable.contains(header.card) => {
                 self.handle(now, header, message, &datagram[..HEADER], out);
@@ -191,9 +189,7 @@ impl<D: Directory> Server<D> {
             (Message::Hello, None) if header.sequence == 0 => self.open(now, header, out),
             (Message::Hello, None) => out.effects.push(ServerEffect::Rejected(Reject::OutOfOrder)),
             (Message::Bye, Some(place)) => {
-                let (rules, durable) = (&self.rules, &mut self.durable);
-                let connections = &mut self.volatile.connections;
-                connections.close(place, |connection| note_interruption(rules, durable, connection, out));
+                self.volatile.connections.close(place, |connection| note_interruption(connection, out));
             }
             (Message::Bye, None) => {}
             (Message::Probe, _) => {
@@ -284,7 +280,7 @@ impl<D: Directory> Server<D> {
             (Phase::Answered, Message::ServerVerdict(false))
             | (Phase::Offered, Message::UpdateVerdict(false)) => {
                 let connection = self.volatile.connections.at(place);
-                note_interruption(&self.rules, &mut self.durable, connection, out);
+                note_interruption(connection, out);
                 connection.phase = Phase::Closed;
                 answer(connection, header, Message::Done { again: false }, out);
             }
@@ -299,13 +295,12 @@ impl<D: Directory> Server<D> {
 
     /// Checks Cai under Kse[m] (Fig. 4, 4).
     fn card_proof(&mut self, place: usize, header: Header, proof: &[u8], out: &mut Outbox<ServerEffect>) {
-        let proved = self.check_card(place, proof, out);
+        let proved = self.check_card(place, proof);
         let connection = self.volatile.connections.at(place);
         let (card, no) = (connection.card, connection.no);
         if proved {
-            let (rules, durable) = (&self.rules, &mut self.durable);
-            let note = |connection: &_| note_interruption(rules, durable, connection, out);
-            self.volatile.connections.close_below(card, no, note);
+            self.volatile.connections.close_below(card, no, |connection| note_interruption(connection, out));
+            self.promote_if_that_is_all(place, out);
         } else {
             out.effects.push(ServerEffect::CardRefused(card));
         }

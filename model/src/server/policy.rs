@@ -115,9 +115,14 @@ impl Stamp {
     /// Before everything.
     pub const NEVER: Stamp = Stamp(0);
 
-    /// At a point in time.
+    /// At a point in time: when a period turned, or a card was issued.
     pub const fn at(time: SimTime) -> Self {
-        Stamp(time.as_ns().saturating_add(1))
+        Stamp(time.as_ns().saturating_mul(2).saturating_add(1))
+    }
+
+    /// At the same point in time, but after everything else of that instant: when an order was given.
+    pub const fn ordered_at(time: SimTime) -> Self {
+        Stamp(time.as_ns().saturating_mul(2).saturating_add(2))
     }
 }
 
@@ -179,7 +184,8 @@ impl Schedule {
             None => Stamp::NEVER,
         };
         let given = |order: &&Order| order.at <= now && order.depth == depth && order.cards.contain(card);
-        let ordered = self.orders.iter().rev().find(given).map_or(Stamp::NEVER, |order| Stamp::at(order.at));
+        let ordered =
+            self.orders.iter().rev().find(given).map_or(Stamp::NEVER, |order| Stamp::ordered_at(order.at));
         turned.max(ordered)
     }
 }
@@ -231,7 +237,7 @@ pub fn assign_staged(shape: RingShape, embodiment: Embodiment, due: Due, tried: 
     Assignment { pair: shape.pair(last).expect("a depth that is renewed exists"), renew: None, guess: true }
 }
 
-/// The assignment of a card's next connection at `now`. `renewal` tells what is known of each depth that can be due; the
+/// The assignment of a card's next connection at `now`; `recalled` says that it can only be issued anew. `renewal` tells what is known of each depth that can be due; the
 /// deepest one due comes first, since a half-renewed depth 1 could not serve depth 0.
 pub fn assign(
     shape: RingShape,
@@ -239,9 +245,12 @@ pub fn assign(
     schedule: &Schedule,
     card: CardId,
     now: SimTime,
+    recalled: bool,
     renewal: impl Fn(Depth) -> Renewal,
 ) -> Assignment {
-    for depth in (0..schedule.depths()).rev().map(Depth) {
+    // The root pair of a card that is recalled may be half renewed: it neither renews nor is renewed.
+    let usable = if recalled { shape.depths().saturating_sub(2) } else { shape.depths() };
+    for depth in (0..schedule.depths().min(usable)).rev().map(Depth) {
         let since = schedule.due_since(card, depth, now);
         if !is_due(recovery, since, renewal(depth)) {
             continue;
@@ -284,7 +293,7 @@ mod tests {
     }
 
     fn assigned(schedule: &Schedule, recovery: Recovery, now: Span, known: &[Renewal]) -> Assignment {
-        assign(SHAPE, recovery, schedule, CARD, time(now), |depth| known[depth.index()])
+        assign(SHAPE, recovery, schedule, CARD, time(now), false, |depth| known[depth.index()])
     }
 
     fn at(recovery: Recovery, now: Span, known: [Renewal; 2]) -> Assignment {
@@ -340,8 +349,33 @@ mod tests {
             };
             assert!(!now(day - Span::from_ns(1), &known), "not before it is given");
             assert_eq!(now(day, &known), due);
-            assert!(!now(day * 2, &[committed(stamp(day)), known[1]]), "done");
+            let done = committed(Stamp::ordered_at(time(day)));
+            assert!(!now(day * 2, &[done, known[1]]), "done");
         }
+    }
+
+    #[test]
+    fn an_order_at_the_very_beginning_is_one_too() {
+        let order = Order { at: SimTime::ZERO, depth: Depth(0), cards: OrderedCards::All };
+        let schedule = Schedule { periods: Vec::new(), orders: vec![order], root: None };
+        let issued = [committed(stamp(Span::ZERO))];
+        assert!(assigned(&schedule, Recovery::UntilCommitted, Span::ZERO, &issued).renew.is_some());
+    }
+
+    #[test]
+    fn a_recalled_card_goes_on_with_what_does_not_need_its_root() {
+        let never = [committed(Stamp::NEVER); 3];
+        let schedule = Schedule {
+            periods: vec![MONTH, YEAR, YEAR],
+            orders: Vec::new(),
+            root: Some(RootRenewal::Itself),
+        };
+        let due = |recalled| {
+            let known = |depth: Depth| never[depth.index()];
+            assign(SHAPE, Recovery::UntilCommitted, &schedule, CARD, SimTime::ZERO, recalled, known)
+        };
+        assert_eq!(due(false).renew.unwrap().depth, Depth(2));
+        assert_eq!((due(true).pair, due(true).renew.unwrap().depth), (pair(2, 3), Depth(0)));
     }
 
     #[test]

@@ -71,7 +71,8 @@ impl<D: Directory> Server<D> {
         let sent = if complement { 1 } else { count };
         let randoms = &mut randoms[..sent * length];
         let first_word = self.volatile.first_word + RK;
-        if let Some(stage) = self.durable.staged(card).filter(|stage| stage.randoms.len() == randoms.len()) {
+        let staged = self.durable.staged(card).filter(|stage| stage.due.depth == due.depth);
+        if let Some(stage) = staged {
             randoms.copy_from_slice(&stage.randoms); // done again, with the same randoms
         } else {
             let draws = &mut self.volatile.connections.at(place).draws;
@@ -81,6 +82,12 @@ impl<D: Directory> Server<D> {
         }
         let orders = Orders::new(way, &keys, randoms).expect("the server orders existing keys");
         out.effects.push(ServerEffect::UpdateStarted { card, connection: no, due });
+        if way.root() {
+            // Half a renewal of the root by itself leaves nothing to renew it with: unless it is committed, the card has
+            // to be issued anew.
+            self.durable.recall(card, true);
+            self.volatile.work.commits += 1;
+        }
 
         let mut offered = std::mem::take(&mut self.volatile.connections.at(place).offered);
         let mut random = std::mem::take(&mut self.volatile.random);
@@ -120,6 +127,9 @@ impl<D: Directory> Server<D> {
         let due = connection.assignment.renew.expect("an offer has been made");
         let offered = std::mem::take(&mut connection.offered);
         self.write(card, due.depth, opened, &offered);
+        if due.depth.0 + 1 == self.rules.shape.depths() {
+            self.durable.recall(card, false);
+        }
         out.effects.push(ServerEffect::Committed { card, connection: no, due });
         self.volatile.connections.at(place).offered = offered;
         self.go_on(place, header, out);
@@ -135,31 +145,22 @@ impl<D: Directory> Server<D> {
             is_due(recovery, since, self.durable.renewal(card, root))
         };
         let reissued = schedule.root == Some(RootRenewal::Reissue) && root.0 < schedule.depths();
-        self.durable.is_recalled(card) || (reissued && due())
+        // While an update of the card is open, nobody knows yet how its root stands.
+        let recalled = self.durable.is_recalled(card) && !self.volatile.connections.is_offered(card);
+        recalled || (reissued && due())
     }
 
     /// Issues the card anew with `pairs`, slot after slot. Every connection of the card is over, and nothing that was
     /// due until `now` is due any more.
     pub fn reissue(&mut self, card: CardId, pairs: &[u8], now: SimTime, out: &mut Outbox<ServerEffect>) {
-        let (rules, durable) = (&self.rules, &mut self.durable);
-        let note = |connection: &Connection| note_interruption(rules, durable, connection, out);
-        self.volatile.connections.close_all(card, note);
-        self.durable.reissue(card, pairs, Stamp::at(now));
+        self.volatile.connections.close_all(card, |connection| note_interruption(connection, out));
+        self.durable.reissue(card, pairs, Stamp::ordered_at(now));
     }
 }
 
-/// Reports an update that ends with its connection. Half a renewal of the root by itself leaves nothing above it to
-/// renew it with, so that the card has to be issued anew.
-pub(super) fn note_interruption<D: Directory>(
-    rules: &ServerRules,
-    directory: &mut D,
-    connection: &Connection,
-    out: &mut Outbox<ServerEffect>,
-) {
+/// Reports an update that ends with its connection.
+pub(super) fn note_interruption(connection: &Connection, out: &mut Outbox<ServerEffect>) {
     let (Phase::Offered, Some(due)) = (connection.phase, connection.assignment.renew) else { return };
     let Connection { card, no, .. } = *connection;
-    if connection.assignment.pair == rules.shape.root() && due.depth.0 + 1 == rules.shape.depths() {
-        directory.recall(card);
-    }
     out.effects.push(ServerEffect::Interrupted { card, connection: no, due });
 }

@@ -26,7 +26,7 @@ impl<D: Directory> Server<D> {
         let connection = self.volatile.connections.at(place);
         let (card, opened, connection_no) = (connection.card, connection.opened, connection.no);
         let due = connection.assignment.renew.expect("a renewal is about to be offered");
-        let stage = match self.durable.staged(card) {
+        let stage = match self.durable.staged(card).filter(|stage| stage.due.depth == due.depth) {
             Some(stage) => Stage { connection: connection_no, ..stage.clone() },
             None => Stage {
                 due,
@@ -64,7 +64,7 @@ impl<D: Directory> Server<D> {
     }
 
     /// Checks Cai, which may have been made with a staged key. Returns whether it is right.
-    pub(super) fn check_card(&mut self, place: usize, proof: &[u8], out: &mut Outbox<ServerEffect>) -> bool {
+    pub(super) fn check_card(&mut self, place: usize, proof: &[u8]) -> bool {
         let (suite, comparison) = (self.rules.suite, self.rules.comparison);
         let mut rs = [0; MAX_RANDOM];
         let rs = &mut rs[..suite.sizes().challenge];
@@ -86,16 +86,20 @@ impl<D: Directory> Server<D> {
         let staged = suite.public_half(self.staged_pair(card, key));
         if suite.check(staged, rs, proof, comparison) {
             self.volatile.connections.at(place).guess = Guess::Staged;
-            let only_internal = self.rules.embodiment(card).rings() == [crate::rings::Ring::Internal];
-            if only_internal {
-                // Nothing else was to be stored: the proof says all.
-                self.promote(place, out);
-            }
             return true;
         }
         self.volatile.connections.at(place).guess = Guess::None;
         self.volatile.work.checks += 1;
         by_directory(self)
+    }
+
+    /// Promotes what the card has proved itself with, if nothing else was to be stored: then the proof says all.
+    pub(super) fn promote_if_that_is_all(&mut self, place: usize, out: &mut Outbox<ServerEffect>) {
+        let connection = self.volatile.connections.at(place);
+        let only_internal = self.rules.embodiment(connection.card).rings() == [crate::rings::Ring::Internal];
+        if connection.guess == Guess::Staged && only_internal {
+            self.promote(place, out);
+        }
     }
 
     /// The card holds what is staged: it becomes what the directory holds.

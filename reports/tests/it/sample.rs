@@ -49,8 +49,8 @@ pub(crate) fn results() -> Results {
             Failure { phase: "update", step: "store internal", cause: "card pulled out", count: 6 },
         ],
         renewals: vec![
-            Renewals { started: 1_800, committed: 1_785, interrupted: 15, recovered: 13 },
-            Renewals { started: 210, committed: 208, interrupted: 2, recovered: 2 },
+            Renewals { started: 1_800, committed: 1_785, interrupted: 15, in_flight: 0, recovered: 13 },
+            Renewals { started: 210, committed: 208, interrupted: 2, in_flight: 0, recovered: 2 },
         ],
         reissue_cost: 15,
         faults: vec![

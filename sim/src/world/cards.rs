@@ -23,7 +23,7 @@ pub struct Life {
     /// Sessions in a row that failed with an NG.
     pub refusals: u8,
     /// How often it has been issued anew.
-    pub reissues: u8,
+    pub reissues: u16,
     /// Whether its issuer is about to issue it anew.
     pub recalled: bool,
     /// When the last session was completed.

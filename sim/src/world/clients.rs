@@ -6,6 +6,7 @@ use keystorm_model::card::{CardWork, Power, PowerLost, Remains};
 use keystorm_model::client::{Cause, ClientEffect, ClientInput, Ending, commands_in_connection};
 use keystorm_model::draw::{Seed, owner};
 use keystorm_model::secure::Direction;
+use keystorm_model::server::Due;
 use keystorm_model::{CardId, ClientId, ConnectionId, SimTime, Span};
 use keystorm_reports::results::Phase;
 
@@ -121,6 +122,12 @@ impl World {
     fn connect(&mut self, at: SimTime, client: ClientId, out: &mut Out) {
         let desk = &mut self.desks[client.index()];
         let visit = desk.visit.as_mut().expect("a card that was reset is in the reader");
+        if !self.rules.implicit_df {
+            // The first command comes before the server has said anything.
+            let renew = self.server.next_assignment(visit.holder.card, at).renew;
+            self.draw_pull(client, renew);
+        }
+        let visit = self.desks[client.index()].visit.as_mut().expect("it is still in the reader");
         let mut effects = std::mem::take(&mut self.client_out);
         let (machine, card, connection) = (&mut visit.client, visit.holder.card, visit.connection);
         match self.plan.load.session {
@@ -154,7 +161,15 @@ impl World {
                     self.send(at, client, attempt, effects.get(datagram), out);
                 }
                 ClientEffect::Command(command) => self.command(at, client, effects.get(command)),
-                ClientEffect::Challenged { .. } => self.draw_pull(client),
+                ClientEffect::Challenged { .. } if self.rules.implicit_df => {
+                    let visit = self.desks[client.index()].visit.as_ref();
+                    let renew = visit.and_then(|visit| {
+                        let assigned = self.server.assignment(visit.holder.card, visit.connection)?;
+                        assigned.renew
+                    });
+                    self.draw_pull(client, renew);
+                }
+                ClientEffect::Challenged { .. } => {}
                 ClientEffect::Authenticated => self.authenticated(at, client),
                 ClientEffect::ServerRefused => self.recorder.counts.auth_failed += 1,
                 ClientEffect::Ended(ending) => self.ended(at, client, ending, out),
@@ -173,15 +188,14 @@ impl World {
     }
 
     /// Decides whether, at which command and at which moment the card will be pulled out of this connection.
-    fn draw_pull(&mut self, client: ClientId) {
+    fn draw_pull(&mut self, client: ClientId, renew: Option<Due>) {
         let Some(visit) = &mut self.desks[client.index()].visit else { return };
         let [whether, which, when, _] = PULL_WORDS;
         if !self.plan.faults.pull.hit(visit.draws.word(whether)) {
             return;
         }
         let card = visit.holder.card;
-        let due = self.server.assignment(card, visit.connection).and_then(|assigned| assigned.renew);
-        let renewed = due.map(|due| {
+        let renewed = renew.map(|due| {
             let (embodiment, way) = self.server.rules().renewal(card, due.depth);
             (way, embodiment.keys(self.kind.shape, due.depth).count() as u32)
         });

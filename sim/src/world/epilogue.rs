@@ -73,8 +73,10 @@ impl World {
         for open in self.server.open_updates() {
             if alive.contains(&open.connection) {
                 self.recorder.counts.updates_in_flight += 1;
+                self.recorder.renewal(open.due.depth).in_flight += 1;
             } else {
                 self.recorder.counts.updates_interrupted += 1;
+                self.recorder.renewal(open.due.depth).interrupted += 1;
                 self.recorder.bucket(last).updates_interrupted += 1;
                 self.ledger.interrupted(open.card, open.due);
             }

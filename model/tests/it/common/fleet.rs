@@ -81,8 +81,8 @@ impl Directory for Watched {
         self.inner.drop_stage(card);
     }
 
-    fn recall(&mut self, card: CardId) {
-        self.inner.recall(card);
+    fn recall(&mut self, card: CardId, recalled: bool) {
+        self.inner.recall(card, recalled);
     }
 
     fn is_recalled(&self, card: CardId) -> bool {
