@@ -22,6 +22,7 @@ pub enum Direction {
 }
 
 /// One end of an encrypted session.
+#[derive(Clone)]
 pub struct Channel {
     /// GCM only ever encrypts with its block cipher.
     cipher: AesGcm<Aes128Enc, U12>,

@@ -3,6 +3,7 @@
 use crate::cards::cards_table;
 use crate::failures::failures_table;
 use crate::faults::faults_table;
+use crate::interruptions::interruptions_table;
 use crate::manifest::MANIFEST_FILE;
 use crate::phases::phases_table;
 use crate::renewals::renewals_table;
@@ -41,6 +42,7 @@ pub fn columns_markdown() -> String {
         faults_table().markdown(),
         renewals_table().markdown(),
         cards_table(1).markdown(),
+        interruptions_table().markdown(),
     ];
     format!("{INTRODUCTION}\n{}\n{}", tables.join("\n"), other_files())
 }

@@ -8,7 +8,7 @@ use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process;
 
-use crate::manifest::{MANIFEST_FILE, RUN_KIND, kind_of};
+use crate::manifest::{MANIFEST_FILE, MATRIX_KIND, RUN_KIND, kind_of};
 
 /// Everything that a run directory holds.
 const FILES_OF_A_RUN: [&str; 10] = [
@@ -23,6 +23,9 @@ const FILES_OF_A_RUN: [&str; 10] = [
     "summary.csv",
     "timeline.csv",
 ];
+
+/// Everything that the directory of a matrix holds.
+const FILES_OF_A_MATRIX: [&str; 2] = [MANIFEST_FILE, "interruptions.csv"];
 
 /// A buffered file of a run directory.
 pub type RunFile = BufWriter<File>;
@@ -93,6 +96,7 @@ fn remedy(error: &io::Error) -> &'static str {
 /// A run directory in the making. Dropped before [`RunDir::commit`], it leaves nothing behind.
 #[derive(Debug)]
 pub struct RunDir {
+    kind: &'static str,
     place: PathBuf,
     temporary: PathBuf,
     /// Parents that did not exist before, innermost first.
@@ -104,8 +108,17 @@ impl RunDir {
     /// Makes sure that a run directory can be put at `path`: nothing is in the way that must stay, the parents
     /// exist (they are created) and can be written.
     pub fn prepare(path: &Path) -> Result<RunDir, DirError> {
+        RunDir::prepare_kind(path, RUN_KIND)
+    }
+
+    /// The same for the matrix of interruptions: it replaces a matrix, and no run.
+    pub fn prepare_matrix(path: &Path) -> Result<RunDir, DirError> {
+        RunDir::prepare_kind(path, MATRIX_KIND)
+    }
+
+    fn prepare_kind(path: &Path, kind: &'static str) -> Result<RunDir, DirError> {
         let place = resolve(path)?;
-        check_replaceable(&place)?;
+        check_replaceable(&place, kind)?;
         let parent = parent_of(&place);
         let missing: Vec<PathBuf> = parent
             .ancestors()
@@ -117,7 +130,7 @@ impl RunDir {
             return Err(DirError::in_the_way(lowest, "a directory is needed, but this is a file"));
         }
         let mut run_dir =
-            RunDir { place, temporary: PathBuf::new(), made_parents: missing, committed: false };
+            RunDir { kind, place, temporary: PathBuf::new(), made_parents: missing, committed: false };
         let parent = parent_of(&run_dir.place).to_owned();
         fs::create_dir_all(&parent).map_err(DirError::io("create the directory", &parent))?;
         run_dir.temporary = create_beside(&run_dir.place)?;
@@ -150,7 +163,7 @@ impl RunDir {
     /// Puts the directory in its place and returns that. What it replaces is moved aside first and removed last,
     /// so that at every moment a whole directory exists under one of the two names.
     pub fn commit(mut self) -> Result<PathBuf, DirError> {
-        check_replaceable(&self.place)?;
+        check_replaceable(&self.place, self.kind)?;
         let old = if self.place.exists() { Some(self.move_aside()?) } else { None };
         if let Err(source) = fs::rename(&self.temporary, &self.place) {
             return Err(match old {
@@ -211,8 +224,8 @@ fn parent_of(path: &Path) -> &Path {
     }
 }
 
-/// Refuses whatever stands at `place`, except a run that keystorm wrote or an empty directory.
-fn check_replaceable(place: &Path) -> Result<(), DirError> {
+/// Refuses whatever stands at `place`, except a directory of that kind that keystorm wrote or an empty one.
+fn check_replaceable(place: &Path, wanted: &'static str) -> Result<(), DirError> {
     let mut entries = match fs::read_dir(place) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -224,22 +237,34 @@ fn check_replaceable(place: &Path) -> Result<(), DirError> {
         Err(error) => return Err(DirError::io("read", place)(error)),
     };
     match kind_of(place) {
-        Some(kind) if kind == RUN_KIND => check_only_ours(place, entries),
+        Some(kind) if kind == wanted => check_only_ours(place, wanted, entries),
         Some(kind) => {
-            let what = format!("a keystorm directory of the kind {kind:?}, which a run does not replace");
+            let what = format!(
+                "a keystorm directory of the kind {kind:?}, which {} does not replace",
+                called(wanted)
+            );
             Err(DirError::in_the_way(place, what))
         }
         None if entries.next().is_none() => Ok(()),
-        None => Err(DirError::in_the_way(place, "a directory that is not a run of keystorm")),
+        None => {
+            let what = format!("a directory that is not {} of keystorm", called(wanted));
+            Err(DirError::in_the_way(place, what))
+        }
     }
 }
 
-/// Refuses a run directory in which somebody keeps files of their own: they would go with it.
-fn check_only_ours(place: &Path, entries: fs::ReadDir) -> Result<(), DirError> {
+fn called(kind: &str) -> &'static str {
+    if kind == MATRIX_KIND { "a matrix" } else { "a run" }
+}
+
+/// Refuses a directory in which somebody keeps files of their own: they would go with it.
+fn check_only_ours(place: &Path, kind: &str, entries: fs::ReadDir) -> Result<(), DirError> {
+    let files = if kind == MATRIX_KIND { &FILES_OF_A_MATRIX[..] } else { &FILES_OF_A_RUN };
     for entry in entries {
         let name = entry.map_err(DirError::io("read", place))?.file_name();
-        if !FILES_OF_A_RUN.iter().any(|&file| name == file) {
-            let what = format!("a run that also holds {}, which keystorm did not write", name.display());
+        if !files.iter().any(|&file| name == file) {
+            let what =
+                format!("{} that also holds {}, which keystorm did not write", called(kind), name.display());
             return Err(DirError::in_the_way(place, what));
         }
     }

@@ -13,6 +13,8 @@ use crate::results::Manifest;
 pub const MANIFEST_FILE: &str = "manifest.json";
 /// The kind of a run directory; campaigns have others.
 pub const RUN_KIND: &str = "run";
+/// The kind of a directory with the matrix of interruptions.
+pub const MATRIX_KIND: &str = "interruptions";
 /// The field that holds the kind.
 const MARK: &str = "keystorm";
 

@@ -363,6 +363,39 @@ impl Outcome {
     }
 }
 
+/// A cut in the matrix of interruptions, or two in a row, and what came of it: a row of `interruptions.csv`.
+#[derive(Clone, Debug)]
+pub struct Interruption {
+    /// Cipher suite.
+    pub suite: &'static str,
+    /// Embodiment.
+    pub embodiment: &'static str,
+    /// Recovery policy.
+    pub recovery: &'static str,
+    /// How the card writes its memory.
+    pub nvm: &'static str,
+    /// Where the keys lie in it.
+    pub layout: &'static str,
+    /// Where it was cut.
+    pub cut_step: String,
+    /// How.
+    pub cut_kind: String,
+    /// Card against server after the last cut.
+    pub card_state: String,
+    /// What the server holds after the last cut.
+    pub server_state: String,
+    /// What became of the card.
+    pub outcome: Outcome,
+    /// Undisturbed connections until all was renewed.
+    pub connections_to_heal: Option<u8>,
+    /// What was due.
+    pub depth: &'static str,
+    /// Where a following connection was cut.
+    pub cut2_step: Option<String>,
+    /// How.
+    pub cut2_kind: Option<String>,
+}
+
 /// How and where the run was made: `manifest.json` alone holds what may differ between two runs of one seed.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Manifest {

@@ -12,6 +12,7 @@
 pub mod check;
 pub mod cli;
 pub mod engine;
+pub mod interrupt;
 pub mod issue;
 pub mod plan;
 pub mod record;

@@ -94,6 +94,7 @@ pub enum ClientEffect {
     Rejected(Reject),
 }
 
+#[derive(Clone)]
 enum Phase {
     Idle,
     /// A request has been sent.
@@ -110,6 +111,7 @@ enum Phase {
 }
 
 /// The machine.
+#[derive(Clone)]
 pub struct Client {
     phase: Phase,
     card: CardId,

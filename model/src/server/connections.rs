@@ -41,6 +41,7 @@ pub(super) enum Guess {
 }
 
 /// One connection of one card.
+#[derive(Clone)]
 pub(super) struct Connection {
     pub(super) id: ConnectionId,
     pub(super) no: ConnectionNo,
@@ -127,6 +128,7 @@ struct OfCard {
 type Age = (SimTime, u32, u64);
 
 /// The live connections: a slab, and for each card the newest of its connections.
+#[derive(Clone)]
 pub(super) struct Connections {
     slab: Vec<Connection>,
     free: Vec<u32>,

@@ -72,7 +72,8 @@ const RK: u64 = 16;
 /// Each start of the server has so many words among a connection's draws for itself.
 const WORDS_PER_START: u64 = 1 << 20;
 
-/// The machine.
+/// The machine. A copy goes on by itself, with a directory of its own.
+#[derive(Clone)]
 pub struct Server<D> {
     rules: ServerRules,
     random: Seed,
@@ -81,6 +82,7 @@ pub struct Server<D> {
 }
 
 /// What a server forgets when it stops, be it by a crash.
+#[derive(Clone)]
 struct Volatile {
     connections: Connections,
     /// First word of this start's among a connection's draws: connections are numbered from 1 again after each start,

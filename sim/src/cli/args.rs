@@ -4,6 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use keystorm_model::card::{PageLayout, WriteMode};
+use keystorm_model::server::{Embodiment, Recovery};
+
+use crate::interrupt::party::DueDepths;
 use crate::plan::EngineKind;
 
 /// Simulates fleets of IC cards that renew their authentication keys over bad networks (JP H11-122238).
@@ -44,6 +48,9 @@ pub(super) enum Command {
     /// Run a scenario twice in this process and once in another, and compare the digests
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(Verify),
+    /// Cut a key renewal at every point at which it can be cut, and show what becomes of the card
+    #[command(after_help = INTERRUPT_EXAMPLES)]
+    Interrupt(Interrupt),
     /// Print the digests of one run (the other process of `verify`)
     #[command(hide = true)]
     Trace(Common),
@@ -70,6 +77,12 @@ const VERIFY_EXAMPLES: &str = "\
 Examples:
   keystorm verify scenarios/quickstart.toml
   keystorm verify scenarios/month-turn.toml --seed 7 --jobs 2";
+
+const INTERRUPT_EXAMPLES: &str = "\
+Examples:
+  keystorm interrupt
+  keystorm interrupt --single --recovery first-contact --nvm undo-log
+  keystorm interrupt --embodiment 1 --embodiment 4 --depth both --out /tmp/matrix";
 
 /// What every command that runs a scenario takes.
 #[derive(Args, Debug)]
@@ -130,6 +143,44 @@ pub(super) struct Init {
 pub(super) struct Verify {
     #[command(flatten)]
     pub(super) common: Common,
+}
+
+/// Arguments of `interrupt`. A filter that is not given lets everything through; one may be given several times.
+#[derive(Args, Debug)]
+pub(super) struct Interrupt {
+    /// Only this embodiment: 1, 2a, 2b, 3, 4
+    #[arg(long, value_name = "NAME", value_parser = |name: &str| named(name, &Embodiment::ALL, Embodiment::name))]
+    pub(super) embodiment: Vec<Embodiment>,
+    /// Only this recovery policy: first-contact, until-committed, stage-and-flip
+    #[arg(long, value_name = "NAME", value_parser = |name: &str| named(name, &Recovery::ALL, Recovery::name))]
+    pub(super) recovery: Vec<Recovery>,
+    /// Only this way to write memory: in-place, undo-log, shadow-page
+    #[arg(long, value_name = "NAME", value_parser = |name: &str| named(name, &WriteMode::ALL, WriteMode::name))]
+    pub(super) nvm: Vec<WriteMode>,
+    /// Only this layout of the keys in memory: packed, page-per-key
+    #[arg(long, value_name = "NAME", value_parser = |name: &str| named(name, &PageLayout::ALL, PageLayout::name))]
+    pub(super) layout: Vec<PageLayout>,
+    /// Only with this depth due: 0, 1, both
+    #[arg(long, value_name = "WHICH", value_parser = |name: &str| named(name, &DueDepths::ALL, DueDepths::name))]
+    pub(super) depth: Vec<DueDepths>,
+    /// Cut once only: leave out the second cuts
+    #[arg(long)]
+    pub(super) single: bool,
+    /// Directory of the matrix; replaced if keystorm wrote one there
+    #[arg(long, value_name = "DIR", default_value = "reports/out/interrupt")]
+    pub(super) out: PathBuf,
+    /// How many combinations are gone through at the same time [default: as many as there are CPUs]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) jobs: Option<u16>,
+    /// Show no progress
+    #[arg(long)]
+    pub(super) quiet: bool,
+}
+
+/// The one of `all` that is called `name`.
+fn named<T: Copy>(name: &str, all: &[T], name_of: fn(T) -> &'static str) -> Result<T, String> {
+    let known = || all.iter().map(|&one| name_of(one)).collect::<Vec<_>>().join(", ");
+    all.iter().copied().find(|&one| name_of(one) == name).ok_or_else(|| format!("known are: {}", known()))
 }
 
 /// What to print at the end.

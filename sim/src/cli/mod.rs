@@ -3,6 +3,7 @@
 mod args;
 mod environment;
 mod init;
+mod interrupt;
 mod pairs;
 mod progress;
 mod run;
@@ -93,6 +94,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => run::check(&arguments),
         Command::Init(arguments) => init::init(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),
+        Command::Interrupt(arguments) => interrupt::interrupt(&arguments),
         Command::Trace(arguments) => verify::trace(&arguments),
     };
     match done {

@@ -59,6 +59,31 @@ impl Drop for PairsBar {
     }
 }
 
+/// A progress bar over the combinations of the matrix.
+pub(super) struct MatrixBar {
+    bar: ProgressBar,
+}
+
+impl MatrixBar {
+    pub(super) fn new(combinations: u64, quiet: bool) -> Self {
+        MatrixBar { bar: bar(combinations, "{bar:32} {percent:>3} %  {pos} combinations  {eta} left", quiet) }
+    }
+
+    /// Shows that so many more are done; `false` asks to stop.
+    pub(super) fn done(&self, more: u64) -> bool {
+        if more > 0 {
+            self.bar.inc(more);
+        }
+        !interrupted()
+    }
+}
+
+impl Drop for MatrixBar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
 /// A progress bar over simulated time.
 pub(super) struct Bar {
     bar: ProgressBar,

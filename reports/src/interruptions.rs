@@ -1,0 +1,98 @@
+//! `interruptions.csv`: the matrix of interrupted renewals, and the directory that it lies in.
+
+use std::io;
+
+use serde_json::{Map, Value};
+
+use crate::dir::{DirError, RunDir};
+use crate::manifest::{MANIFEST_FILE, MATRIX_KIND};
+use crate::results::Interruption;
+use crate::table::{Cell, Column, Table};
+
+fn text(
+    name: &'static str,
+    doc: &'static str,
+    of: impl for<'r> Fn(&'r Interruption) -> &'r str + 'static,
+) -> Column<Interruption> {
+    Column::new(name, doc, move |row| Cell::text(of(row)))
+}
+
+/// The table of `interruptions.csv`.
+pub fn interruptions_table() -> Table<Interruption> {
+    let optional = |text: &Option<String>| text.clone().map_or(Cell::Empty, Cell::text);
+    Table::new(
+        "interruptions.csv",
+        "Written by `keystorm interrupt`. One row per cut of a renewal; then one per pair of cuts that does more harm \
+         than either of the two alone.",
+        vec![
+            text("suite", "Cipher suite.", |row| row.suite),
+            text("embodiment", "Embodiment: `1`, `2a`, `2b`, `3` or `4`.", |row| row.embodiment),
+            text("recovery", "What becomes of an interrupted renewal.", |row| row.recovery),
+            text("nvm", "How the card writes its memory.", |row| row.nvm),
+            text("layout", "Where the keys lie in it.", |row| row.layout),
+            text(
+                "cut_step",
+                "The message, card command or power-up that is cut. `2: ` before it: in the second connection of the \
+                 renewal. ` #2` behind it: the second of its name in its connection.",
+                |row| &row.cut_step,
+            ),
+            text(
+                "cut_kind",
+                "`lost up`, `lost down`: the message and all that follows is lost, and the client gives up. `server \
+                 crash before`, `server crash after`: before or after it acts on the message. `pulled before`, \
+                 `pulled during`, `pulled after`: the card, at the command; during: at this moment of its writes to \
+                 non-volatile memory.",
+                |row| &row.cut_kind,
+            ),
+            text(
+                "card_state",
+                "Card against server after the last cut, by value, depth 0 before depth 1, as in cards.csv; `torn` \
+                 where a key is unreadable.",
+                |row| &row.card_state,
+            ),
+            text(
+                "server_state",
+                "What the server holds then, depth 0 before depth 1: `old` or `new` keys; and what it keeps of an \
+                 uncommitted renewal: `spent` (its chance is gone), `staged`, `tried` (staged, and the card has been \
+                 met since).",
+                |row| &row.server_state,
+            ),
+            Column::new("outcome", "What became of the card, as in cards.csv.", |row: &Interruption| {
+                Cell::text(row.outcome.name())
+            }),
+            Column::new(
+                "connections_to_heal",
+                "Connections without faults after the last cut until everything is renewed; 0: it was already. Empty: \
+                 it is not renewed before something falls due anew.",
+                |row: &Interruption| {
+                    row.connections_to_heal.map_or(Cell::Empty, |connections| Cell::Int(connections.into()))
+                },
+            ),
+            text("depth", "Which depths were due: `0`, `1` or `both`.", |row| row.depth),
+            Column::new(
+                "cut2_step",
+                "Where a following connection was cut too; `2: ` counts from the first one after the first cut.",
+                move |row: &Interruption| optional(&row.cut2_step),
+            ),
+            Column::new("cut2_kind", "How.", move |row: &Interruption| optional(&row.cut2_kind)),
+        ],
+    )
+}
+
+/// Writes the matrix and its manifest, which holds `facts`, into `dir`. [`RunDir::commit`] is left to the caller.
+pub fn write_matrix(
+    dir: &RunDir,
+    rows: impl IntoIterator<Item = Interruption>,
+    facts: Map<String, Value>,
+) -> Result<(), DirError> {
+    let table = interruptions_table();
+    dir.file(table.file(), |file| table.write(file, rows))?;
+    let mut manifest = Map::new();
+    manifest.insert("keystorm".into(), MATRIX_KIND.into());
+    manifest.extend(facts);
+    dir.file(MANIFEST_FILE, |file| {
+        use io::Write as _;
+        serde_json::to_writer_pretty(&mut *file, &Value::Object(manifest))?;
+        file.write_all(b"\n")
+    })
+}
