@@ -16,3 +16,6 @@ pub mod cuts;
 pub mod matrix;
 pub mod party;
 pub mod summary;
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ mod common_random_numbers;
 mod determinism;
 mod faults;
 mod garbage;
+mod interrupt;
 mod issuing;
 mod load;
 mod renewals;
