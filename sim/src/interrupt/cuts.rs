@@ -151,10 +151,7 @@ pub(super) fn connect(
     let (mut next, mut ending) = (0, None);
     while let Some(&effect) = visit.buffers.client.effects.get(next) {
         next += 1;
-        let visitor = match &mut visitor {
-            Some(visitor) => Some(&mut **visitor),
-            None => None,
-        };
+        let visitor = visitor.as_deref_mut();
         match effect {
             ClientEffect::Send { datagram, .. } => visit.send(datagram, visitor),
             ClientEffect::Command(command) => visit.command(command, visitor),

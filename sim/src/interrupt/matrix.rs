@@ -216,10 +216,7 @@ fn heal(
 ) -> (Verdict, World) {
     let mut needed = if is_up_to_date(setup, &world) { Some(0) } else { None };
     for number in 1..=CONNECTIONS {
-        let watching = match &mut visitor {
-            Some(visitor) => Some(&mut **visitor),
-            None => None,
-        };
+        let watching = visitor.as_deref_mut();
         let ending = connect(setup, &mut world, number, buffers, watching);
         let next = world.server.next_assignment(CARD, world.now());
         if ending == Ending::Completed && next.renew.is_none() && !next.guess {

@@ -93,9 +93,12 @@ fn table(findings: &[Findings], twice: bool) -> String {
     text
 }
 
+/// Steps, and the embodiments that have them.
+type Harm<'a> = (BTreeSet<String>, BTreeSet<&'a str>);
+
 /// Where a single cut does harm: for each policy and outcome the steps, and the combinations that have them.
 fn harm(findings: &[Findings]) -> String {
-    let mut steps: BTreeMap<(&str, Outcome, [&str; 2]), (BTreeSet<String>, BTreeSet<&str>)> = BTreeMap::new();
+    let mut steps: BTreeMap<(&str, Outcome, [&str; 2]), Harm<'_>> = BTreeMap::new();
     for found in findings {
         let [recovery, nvm, layout, embodiment] = line_of(&found.combination);
         let single = found.rows.iter().filter(|row| row.second.is_none());
