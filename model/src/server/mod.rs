@@ -191,6 +191,7 @@ impl<D: Directory> Server<D> {
             (Message::Hello, None) if header.sequence == 0 => self.open(now, header, out),
             (Message::Hello, None) => out.effects.push(ServerEffect::Rejected(Reject::OutOfOrder)),
             (Message::Bye, Some(place)) => {
+                self.give_up_guess(place);
                 self.volatile.connections.close(place, |connection| note_interruption(connection, out));
             }
             (Message::Bye, None) => {}

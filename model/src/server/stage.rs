@@ -93,6 +93,17 @@ impl<D: Directory> Server<D> {
         by_directory(self)
     }
 
+    /// The client leaves before the card has proved itself: perhaps the card cannot use the key that was guessed at, since
+    /// half of it was written. The renewal is done again.
+    pub(super) fn give_up_guess(&mut self, place: usize) {
+        let connection = self.volatile.connections.at(place);
+        let (card, guess, phase) = (connection.card, connection.guess, connection.phase);
+        if guess == Guess::Open && phase == Phase::Challenged && self.durable.staged(card).is_some() {
+            self.durable.try_stage(card);
+            self.volatile.work.commits += 1;
+        }
+    }
+
     /// Promotes what the card has proved itself with, if nothing else was to be stored: then the proof says all.
     pub(super) fn promote_if_that_is_all(&mut self, place: usize, out: &mut Outbox<ServerEffect>) {
         let connection = self.volatile.connections.at(place);

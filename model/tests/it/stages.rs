@@ -73,6 +73,18 @@ fn a_split_card_is_refused_once_and_renewed_at_the_second_visit() {
 }
 
 #[test]
+fn a_guess_that_the_card_cannot_answer_is_given_up() {
+    let mut bench = staged(Embodiment::One);
+    bench.connect().loses(Dir::Down, "UpdateRandoms").ends_somehow();
+    // Pulled out at its first command: no proof is sent, but the client says Bye.
+    bench.connect().pulls(0, Pull::Before).ends_somehow();
+    bench.settle();
+    assert!(bench.server.directory().staged(CARD).unwrap().tried);
+    bench.connect().completes();
+    bench.expect(State::New);
+}
+
+#[test]
 fn a_stage_survives_a_restart_of_the_server() {
     for embodiment in EMBODIMENTS {
         let mut bench = staged(embodiment);
