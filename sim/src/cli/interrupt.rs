@@ -10,7 +10,7 @@ use crate::run::VERSION;
 
 use super::args::Interrupt;
 use super::environment::{self, Stopwatch};
-use super::progress::{MatrixBar, catch_interrupts, interrupted};
+use super::progress::{CountBar, catch_interrupts, interrupted};
 use super::{Failure, print};
 
 pub(super) fn interrupt(arguments: &Interrupt) -> Result<(), Failure> {
@@ -19,7 +19,7 @@ pub(super) fn interrupt(arguments: &Interrupt) -> Result<(), Failure> {
     catch_interrupts()?;
     let dir = RunDir::prepare_matrix(&arguments.out)?;
     let jobs = arguments.jobs.map_or_else(environment::cpus, usize::from);
-    let bar = MatrixBar::new(combinations.len() as u64, arguments.quiet);
+    let bar = CountBar::new(combinations.len() as u64, "combinations", arguments.quiet);
     let found = matrix::run(&combinations, !arguments.single, jobs, |more| bar.done(more));
     drop(bar);
     let stopped = || Failure::Interrupted("Interrupted: nothing was written.".into());

@@ -11,7 +11,7 @@ use crate::plan::Plan;
 
 use super::Failure;
 use super::environment::{Stopwatch, cache_dir, cpus};
-use super::progress::PairsBar;
+use super::progress::CountBar;
 
 /// What `plan`'s cards are issued with: what is kept of it, and the rest made now.
 pub(super) fn of(plan: &Plan, quiet: bool) -> Result<Vec<u8>, Failure> {
@@ -23,8 +23,8 @@ pub(super) fn of(plan: &Plan, quiet: bool) -> Result<Vec<u8>, Failure> {
         let seconds = seconds_per_pair(order.suite, missing) * missing as f64 / threads as f64;
         eprintln!("{}", announcement(order.suite, missing, seconds, threads, cache.as_deref()));
     }
-    let bar = PairsBar::new(missing, quiet);
-    let issued = stock.complete(threads, &|| bar.made()).map_err(|stopped| match stopped {
+    let bar = CountBar::new(missing, "key pairs", quiet);
+    let issued = stock.complete(threads, &|| bar.done(1)).map_err(|stopped| match stopped {
         Stopped::Cancelled => Failure::Interrupted(
             "Interrupted while key pairs were being generated: nothing was written but finished pairs, for the next run."
                 .into(),

@@ -36,49 +36,31 @@ fn bar(length: u64, style: &str, quiet: bool) -> ProgressBar {
     bar
 }
 
-/// A progress bar over key pairs that are being made.
-pub(super) struct PairsBar {
+/// A progress bar over things that are counted.
+pub(super) struct CountBar {
     bar: ProgressBar,
 }
 
-impl PairsBar {
-    pub(super) fn new(pairs: u64, quiet: bool) -> Self {
-        PairsBar { bar: bar(pairs, "{bar:32} {percent:>3} %  {human_pos} key pairs  {eta} left", quiet) }
-    }
-
-    /// Shows that one more has been made; `false` asks to stop.
-    pub(super) fn made(&self) -> bool {
-        self.bar.inc(1);
-        !interrupted()
-    }
-}
-
-impl Drop for PairsBar {
-    fn drop(&mut self) {
-        self.bar.finish_and_clear();
-    }
-}
-
-/// A progress bar over the combinations of the matrix.
-pub(super) struct MatrixBar {
-    bar: ProgressBar,
-}
-
-impl MatrixBar {
-    pub(super) fn new(combinations: u64, quiet: bool) -> Self {
-        MatrixBar { bar: bar(combinations, "{bar:32} {percent:>3} %  {pos} combinations  {eta} left", quiet) }
+impl CountBar {
+    /// `what` names the things, in the plural.
+    pub(super) fn new(length: u64, what: &str, quiet: bool) -> Self {
+        CountBar {
+            bar: bar(
+                length,
+                &format!("{{bar:32}} {{percent:>3}} %  {{human_pos}} {what}  {{eta}} left"),
+                quiet,
+            ),
+        }
     }
 
     /// Shows that so many more are done; `false` asks to stop.
     pub(super) fn done(&self, more: u64) -> bool {
-        if more > 0 {
-            self.bar.inc(more);
-        }
+        self.bar.inc(more);
         !interrupted()
     }
 }
 
-impl Drop for MatrixBar {
+impl Drop for CountBar {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

@@ -12,31 +12,9 @@ use keystorm_model::{ConnectionId, Depth};
 use super::desk::{Desk, card, external, internal};
 use super::{encrypted, renewal};
 use crate::common::judge::State;
-use crate::common::trace::Commanded;
+use crate::common::trace::{AUTHENTICATION, Commanded, SESSION};
 use crate::common::{Bench, CARD, KEY, KIND, SUITE, Setup, TRIES, seeded};
 use crate::update::misled;
-
-const AUTHENTICATION: [&str; 10] = [
-    "-> Hello",
-    "<- Challenge 3 4",
-    "card INTERNAL AUTHENTICATE 3",
-    "-> CardProof",
-    "<- Verdict OK",
-    "card GET CHALLENGE",
-    "-> ServerChallenge",
-    "<- ServerProof",
-    "card EXTERNAL AUTHENTICATE 4",
-    "-> ServerVerdict OK",
-];
-const SESSION: [&str; 7] = [
-    "<- SessionSeed 3",
-    "card INTERNAL AUTHENTICATE 3",
-    "-> Data",
-    "<- DataAnswer",
-    "-> Data",
-    "<- DataAnswer",
-    "-> Bye",
-];
 
 /// Another key than the server's: as if the card, or the server, were somebody else's.
 fn spoil(bench: &mut Bench, key: KeyRef) {

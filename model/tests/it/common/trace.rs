@@ -11,6 +11,31 @@ use keystorm_model::{ConnectionId, SimTime};
 
 use super::line::Dir;
 
+/// Fig. 4 as [`Trace::lines`] has it, with the working pair of the fleet of tests.
+pub(crate) const AUTHENTICATION: [&str; 10] = [
+    "-> Hello",
+    "<- Challenge 3 4",
+    "card INTERNAL AUTHENTICATE 3",
+    "-> CardProof",
+    "<- Verdict OK",
+    "card GET CHALLENGE",
+    "-> ServerChallenge",
+    "<- ServerProof",
+    "card EXTERNAL AUTHENTICATE 4",
+    "-> ServerVerdict OK",
+];
+
+/// Fig. 5, with two requests.
+pub(crate) const SESSION: [&str; 7] = [
+    "<- SessionSeed 3",
+    "card INTERNAL AUTHENTICATE 3",
+    "-> Data",
+    "<- DataAnswer",
+    "-> Data",
+    "<- DataAnswer",
+    "-> Bye",
+];
+
 /// A message that was sent, whatever became of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Sent {
