@@ -19,4 +19,5 @@ pub mod record;
 pub mod replicate;
 pub mod run;
 pub mod scenario;
+pub mod step;
 pub mod world;

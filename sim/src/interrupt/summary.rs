@@ -135,6 +135,6 @@ fn harm(findings: &[Findings]) -> String {
 
 /// A cut without the connection and the moment.
 fn place(cut: Cut) -> String {
-    let step = super::cuts::Step { connection: 1, nth: 1, ..cut.step };
+    let step = crate::step::Step { connection: 1, nth: 1, ..cut.step };
     format!("{step} ({})", cut.kind.name())
 }

@@ -4,9 +4,9 @@ use keystorm_model::card::{PageLayout, WriteMode};
 use keystorm_model::server::{Embodiment, Recovery};
 use keystorm_reports::results::{Outcome, PairState};
 
-use super::cuts::{Kind, What};
 use super::matrix::{Findings, Row, run};
 use super::party::{Combination, DueDepths};
+use crate::step::{Kind, What};
 
 fn all() -> Vec<Findings> {
     let findings = run(&Combination::all(), false, 2, |_| true).unwrap().unwrap();

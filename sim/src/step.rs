@@ -1,0 +1,115 @@
+//! The names of the steps at which a connection can be interrupted, and of the ways to interrupt it there.
+//!
+//! A step is an effect of a machine: a message, a card command, a power-up. The matrix of interruptions and the faults
+//! that a scenario places speak of them in the same words. What a fault does is no matter of this file.
+
+use core::fmt;
+
+use keystorm_model::apdu;
+use keystorm_model::message;
+use keystorm_model::rings::Ring;
+
+/// What a cut strikes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum What {
+    /// The card's recovery of its memory when it is powered up.
+    PowerUp,
+    /// A message, by its name.
+    Message(&'static str),
+    /// A card command, by its name, and whether its key is an internal one and which number it has.
+    Command(&'static str, Option<(bool, u8)>),
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            What::PowerUp => f.write_str("power-up"),
+            What::Message(name) | What::Command(name, None) => f.write_str(name),
+            What::Command(name, Some((true, no))) => write!(f, "{name} Kai[{no}]"),
+            What::Command(name, Some((false, no))) => write!(f, "{name} Kae[{no}]"),
+        }
+    }
+}
+
+/// An effect of a machine: a point at which a renewal can be cut.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Step {
+    /// Which connection of the renewal, or of the way back to health, from 1.
+    pub connection: u8,
+    /// What happens there.
+    pub what: What,
+    /// Which one of its name in that connection, from 1.
+    pub nth: u8,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.connection > 1 {
+            write!(f, "{}: ", self.connection)?;
+        }
+        write!(f, "{}", self.what)?;
+        if self.nth > 1 { write!(f, " #{}", self.nth) } else { Ok(()) }
+    }
+}
+
+/// How it is cut.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Kind {
+    /// The request, and all that follows, is lost; the client gives up.
+    LostUp,
+    /// The server crashes before it sees the request.
+    CrashBefore,
+    /// The server crashes when it has acted on the request, before its answer gets away.
+    CrashAfter,
+    /// The answer, and all that follows, is lost; the client gives up.
+    LostDown,
+    /// The card is pulled before it sees the command.
+    PulledBefore,
+    /// The card is pulled at this moment of its writes to non-volatile memory.
+    PulledDuring(u32),
+    /// The card is pulled when it is done, before it answers.
+    PulledAfter,
+}
+
+impl Kind {
+    /// The name, without the moment.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::LostUp => "lost up",
+            Kind::CrashBefore => "server crash before",
+            Kind::CrashAfter => "server crash after",
+            Kind::LostDown => "lost down",
+            Kind::PulledBefore => "pulled before",
+            Kind::PulledDuring(_) => "pulled during",
+            Kind::PulledAfter => "pulled after",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        if let Kind::PulledDuring(moment) = self { write!(f, ", moment {moment}") } else { Ok(()) }
+    }
+}
+
+/// The name of a message.
+pub fn message_name(datagram: &[u8]) -> &'static str {
+    message::decode(datagram).map_or("unreadable message", |(_, message)| message.name())
+}
+
+/// The name of a card command, and its key.
+pub fn command_name(command: &[u8]) -> What {
+    let parsed = apdu::Command::parse(command).ok();
+    let no = parsed.as_ref().map_or(0, |command| command.p2 & 0x1f);
+    let key = match command.get(1) {
+        Some(&apdu::INS_INTERNAL_AUTHENTICATE) => Some((true, no)),
+        Some(&apdu::INS_EXTERNAL_AUTHENTICATE) => Some((false, no)),
+        Some(&(apdu::INS_STORE_KEY | apdu::INS_DERIVE_KEY)) => {
+            let key = parsed.and_then(|command| apdu::stored_key(&command).ok());
+            key.map(|key| (key.ring == Ring::Internal, key.no.0))
+        }
+        _ => None,
+    };
+    What::Command(apdu::name(command), key)
+}
