@@ -27,6 +27,9 @@ const FILES_OF_A_RUN: [&str; 10] = [
 /// Everything that the directory of a matrix holds.
 const FILES_OF_A_MATRIX: [&str; 2] = [MANIFEST_FILE, "interruptions.csv"];
 
+/// Stands for a kind that no directory has: what replaces such a one replaces nothing.
+const NOTHING: &str = "";
+
 /// A buffered file of a run directory.
 pub type RunFile = BufWriter<File>;
 
@@ -40,6 +43,16 @@ pub enum DirError {
         path: PathBuf,
         /// What it is.
         what: String,
+    },
+    /// There is no directory of the kind that is needed. A matter of usage: exit code 2.
+    #[error("{} is {found}, and a {wanted} is needed", path.display())]
+    NotOurs {
+        /// The directory.
+        path: PathBuf,
+        /// The kind that is needed.
+        wanted: String,
+        /// What is there.
+        found: String,
     },
     /// The file system refused. Exit code 1.
     #[error("cannot {doing} {}: {source}; {}", path.display(), remedy(source))]
@@ -67,12 +80,15 @@ impl DirError {
     /// The exit code of a program that ends with this error.
     pub fn exit_code(&self) -> u8 {
         match self {
-            DirError::InTheWay { .. } => 2,
+            DirError::InTheWay { .. } | DirError::NotOurs { .. } => 2,
             DirError::Io { .. } | DirError::Displaced { .. } => 1,
         }
     }
 
-    fn io<'p>(doing: &'static str, path: &'p Path) -> impl FnOnce(io::Error) -> DirError + use<'p> {
+    pub(crate) fn io<'p>(
+        doing: &'static str,
+        path: &'p Path,
+    ) -> impl FnOnce(io::Error) -> DirError + use<'p> {
         move |source| DirError::Io { doing, path: path.to_owned(), source }
     }
 
@@ -114,6 +130,11 @@ impl RunDir {
     /// The same for the matrix of interruptions: it replaces a matrix, and no run.
     pub fn prepare_matrix(path: &Path) -> Result<RunDir, DirError> {
         RunDir::prepare_kind(path, MATRIX_KIND)
+    }
+
+    /// The same for a campaign, which replaces nothing.
+    pub(crate) fn prepare_campaign(path: &Path) -> Result<RunDir, DirError> {
+        RunDir::prepare_kind(path, NOTHING)
     }
 
     fn prepare_kind(path: &Path, kind: &'static str) -> Result<RunDir, DirError> {
@@ -254,7 +275,11 @@ fn check_replaceable(place: &Path, wanted: &'static str) -> Result<(), DirError>
 }
 
 fn called(kind: &str) -> &'static str {
-    if kind == MATRIX_KIND { "a matrix" } else { "a run" }
+    match kind {
+        MATRIX_KIND => "a matrix",
+        NOTHING => "a campaign",
+        _ => "a run",
+    }
 }
 
 /// Refuses a directory in which somebody keeps files of their own: they would go with it.

@@ -20,7 +20,7 @@ pub fn faults_table() -> Table<FaultCount> {
         Column::new(
             "expected",
             "How often it was expected to strike: chances times probability; 1 for a scheduled one.",
-            |f: &FaultCount| Cell::Fixed { units: thousandths(f.expected), decimals: 3 },
+            |f: &FaultCount| Cell::Fixed { units: thousandths(f.expected).into(), decimals: 3 },
         ),
         Column::int("fired", "How often it struck.", |f: &FaultCount| f.fired),
     ];

@@ -6,6 +6,7 @@
 //! One file per report; a column's name, meaning and value stand side by side in one [`table::Table`], from
 //! which come the CSV files, the JSON and the documentation.
 
+pub mod campaign;
 mod cards;
 mod columns;
 mod dir;
@@ -21,6 +22,7 @@ mod phases;
 mod renewals;
 pub mod results;
 mod run;
+pub mod statistics;
 mod summary;
 pub mod table;
 mod text;

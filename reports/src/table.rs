@@ -25,7 +25,7 @@ pub enum Cell<'r> {
     /// `units / 10^decimals`, written with all its decimals.
     Fixed {
         /// The number without its decimal point.
-        units: u64,
+        units: i128,
         /// Digits behind the decimal point, 1 or more.
         decimals: usize,
     },
@@ -39,12 +39,12 @@ impl<'r> Cell<'r> {
 
     /// Nanoseconds as seconds with three decimals, rounded half up.
     pub fn seconds(ns: u64) -> Cell<'r> {
-        Cell::Fixed { units: divide(u128::from(ns), 1_000_000), decimals: TIME_DECIMALS }
+        Cell::Fixed { units: divide(u128::from(ns), 1_000_000).into(), decimals: TIME_DECIMALS }
     }
 
     /// Microseconds as milliseconds with three decimals, exact; no value, no cell.
     pub fn ms(us: Option<u64>) -> Cell<'r> {
-        us.map_or(Cell::Empty, |units| Cell::Fixed { units, decimals: TIME_DECIMALS })
+        us.map_or(Cell::Empty, |units| Cell::Fixed { units: units.into(), decimals: TIME_DECIMALS })
     }
 
     /// `count` times that add up to `sum_ns`: their mean in milliseconds, rounded half up; empty where `count` is 0.
@@ -59,7 +59,16 @@ impl<'r> Cell<'r> {
             return Cell::Empty;
         }
         let units = divide(part * 10u128.pow(RATIO_DECIMALS as u32), whole);
-        Cell::Fixed { units, decimals: RATIO_DECIMALS }
+        Cell::Fixed { units: units.into(), decimals: RATIO_DECIMALS }
+    }
+
+    /// A statistic, rounded to so many decimals; what is not a finite number has no cell.
+    pub fn real(value: Option<f64>, decimals: usize) -> Cell<'r> {
+        let scaled = value.map(|value| (value * 10f64.powi(decimals as i32)).round());
+        match scaled.filter(|scaled| scaled.abs() < 1e30) {
+            Some(scaled) => Cell::Fixed { units: scaled as i128, decimals },
+            None => Cell::Empty,
+        }
     }
 
     fn json(&self) -> Value {
@@ -86,8 +95,9 @@ impl fmt::Display for Cell<'_> {
             Cell::Text(words) => f.write_str(words),
             Cell::Int(n) => write!(f, "{n}"),
             Cell::Fixed { units, decimals } => {
-                let one = 10u64.pow(*decimals as u32);
-                write!(f, "{}.{:0decimals$}", units / one, units % one)
+                let (size, one) = (units.unsigned_abs(), 10u128.pow(*decimals as u32));
+                let sign = if *units < 0 { "-" } else { "" };
+                write!(f, "{sign}{}.{:0decimals$}", size / one, size % one)
             }
         }
     }
@@ -164,6 +174,11 @@ impl<R> Table<R> {
         Value::Object(self.header().map(str::to_owned).zip(self.cells(row).map(|cell| cell.json())).collect())
     }
 
+    /// One row as the header's names and the texts of its cells.
+    pub fn text_row(&self, row: &R) -> Vec<(String, String)> {
+        self.header().map(str::to_owned).zip(self.cells(row).map(|cell| cell.to_string())).collect()
+    }
+
     /// The table's section of the documentation, Markdown.
     pub fn markdown(&self) -> String {
         let mut page = format!("## {}\n\n{}\n\n| Column | Meaning |\n|---|---|\n", self.file, self.about);
@@ -218,12 +233,13 @@ mod tests {
         assert_eq!(Cell::ms(Some(12_034)).to_string(), "12.034");
         assert_eq!(Cell::ratio(1, 3).to_string(), "0.333333");
         assert_eq!(Cell::ratio(2, 3).to_string(), "0.666667");
+        assert_eq!(Cell::real(Some(-0.0625), 3).to_string(), "-0.063");
         assert_eq!(Cell::ratio(u128::from(u64::MAX), u128::from(u64::MAX)).to_string(), "1.000000");
     }
 
     #[test]
     fn what_has_no_value_is_an_empty_cell_and_null() {
-        for cell in [Cell::ms(None), Cell::ratio(1, 0)] {
+        for cell in [Cell::ms(None), Cell::ratio(1, 0), Cell::real(None, 3), Cell::real(Some(f64::NAN), 3)] {
             assert_eq!(cell, Cell::Empty);
             assert_eq!(cell.to_string(), "");
             assert_eq!(cell.json(), Value::Null);

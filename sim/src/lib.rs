@@ -9,6 +9,7 @@
 //!
 //! The parties of the protocol are in `keystorm-model`; nothing here knows how a card or the server decides.
 
+pub mod campaign;
 pub mod check;
 pub mod cli;
 pub mod engine;

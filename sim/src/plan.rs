@@ -42,6 +42,8 @@ pub struct Plan {
     pub faults: FaultPlan,
     /// Settings of the turmoil engine.
     pub turmoil: TurmoilPlan,
+    /// What a sweep does, if the command line does not say; no run depends on it.
+    pub sweep: SweepPlan,
 }
 
 /// The two ways to move time.
@@ -439,4 +441,17 @@ pub struct OutagePlan {
 pub struct TurmoilPlan {
     /// Step of turmoil's clock: whole milliseconds.
     pub tick: Span,
+}
+
+/// What a sweep does, if the command line does not say.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SweepPlan {
+    /// Keys that vary and their values; see [`crate::campaign::Axis::parse`].
+    pub vary: Vec<String>,
+    /// In lockstep.
+    pub zip: bool,
+    /// Points that are left out.
+    pub without: Vec<String>,
+    /// Runs of each point, 1 or more.
+    pub replications: u32,
 }

@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use keystorm_model::card::{PageLayout, WriteMode};
 use keystorm_model::server::{Embodiment, Recovery};
 
+use crate::campaign::slo::Slo;
+use crate::campaign::work::Shard;
 use crate::interrupt::party::DueDepths;
 use crate::plan::EngineKind;
 
@@ -24,6 +26,7 @@ Exit codes:
   1    internal or I/O error, or a fault that the scenario asks for never struck
   2    bad scenario or usage; nothing was written
   3    an invariant of the protocol was violated
+  4    a bound (--slo) is not kept, or no value of `plan` keeps them all
   5    two runs of one seed differ
   130  stopped by Ctrl-C; nothing was written
 
@@ -51,6 +54,15 @@ pub(super) enum Command {
     /// Cut a key renewal at every point at which it can be cut, and show what becomes of the card
     #[command(after_help = INTERRUPT_EXAMPLES)]
     Interrupt(Interrupt),
+    /// Run a scenario at every point of a grid, with replications, and sum up with confidence intervals
+    #[command(after_help = SWEEP_EXAMPLES)]
+    Sweep(Sweep),
+    /// Put the parts of a sweep (see --shard) together, and write its tables
+    #[command(after_help = MERGE_EXAMPLES)]
+    Merge(Merge),
+    /// Find the smallest (or largest) value of a key that keeps every bound, with confidence
+    #[command(after_help = PLAN_EXAMPLES)]
+    Plan(Plan),
     /// Print the digests of one run (the other process of `verify`)
     #[command(hide = true)]
     Trace(Common),
@@ -84,6 +96,34 @@ Examples:
   keystorm interrupt --single --recovery first-contact --nvm undo-log
   keystorm interrupt --embodiment 1 --embodiment 4 --depth both --out /tmp/matrix";
 
+const SWEEP_EXAMPLES: &str = "\
+A sweep that was stopped, by Ctrl-C or by kill -9, goes on where it stopped when the same command is
+given again. Its directory also has runs.csv (a row per run) and, with --base, differences.csv.
+
+Examples:
+  keystorm sweep scenarios/month-turn.toml --engine events --vary line.loss=0%,1%,2%,5% --replications 20
+  keystorm sweep fleet.toml --vary server.cores=1..8 --until 'auth_ms_p99<=5%' --replications 100
+  keystorm sweep fleet.toml --vary update.recovery=first-contact,until-committed \\
+    --base update.recovery=first-contact
+  keystorm sweep fleet.toml --vary line.preset=lines/lte,lines/dsl --vary fleet.cards=1000,5000 --zip
+  keystorm sweep fleet.toml --vary server.cores=1..4 --vary line.loss=0%,5% \\
+    --without server.cores=4,line.loss=0%
+  keystorm sweep fleet.toml --vary server.cores=1..8 --shard 1/2 --out part1";
+
+const MERGE_EXAMPLES: &str = "\
+Examples:
+  keystorm merge part1 part2 --out whole";
+
+const PLAN_EXAMPLES: &str = "\
+A bound is kept if the whole 95 % interval over the runs keeps it (== : if every run does). Values
+are tried in the order given, by bisection; if what is found contradicts that, all of them are tried.
+
+Examples:
+  keystorm plan scenarios/million.toml --slo 'auth_ms_p99<=12000' --slo cards_stranded==0 \\
+    --vary server.cores=1..64
+  keystorm plan fleet.toml --slo 'server_wait_ms_p99<=50' --vary fleet.cards=1000,2000,5000,10000 --largest
+  keystorm plan fleet.toml --slo 'auth_ms_p99<=3000' --vary load.window=1h,2h,4h,8h,1d";
+
 /// What every command that runs a scenario takes.
 #[derive(Args, Debug)]
 pub(super) struct Common {
@@ -99,8 +139,9 @@ pub(super) struct Common {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(super) set: Vec<String>,
     /// How many runs go on at the same time, where a command makes several
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(super) jobs: u16,
+    /// [default: 1; of sweep and plan as many as there are CPUs]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) jobs: Option<u16>,
     /// Show no progress
     #[arg(long)]
     pub(super) quiet: bool,
@@ -118,6 +159,9 @@ pub(super) struct Run {
     /// What to print when it is over
     #[arg(long, value_enum, default_value = "text")]
     pub(super) format: Format,
+    /// Exit with 4 if this column of summary.csv does not keep its bound, as in 'auth_ms_p99<=12000' (repeatable)
+    #[arg(long, value_name = "COLUMN<=BOUND", value_parser = Slo::parse)]
+    pub(super) slo: Vec<Slo>,
     /// Which cards get a row in cards.csv [default: all of up to 100,000 cards, else a sample]
     #[arg(long, value_enum, value_name = "WHICH")]
     pub(super) cards_csv: Option<CardsCsv>,
@@ -143,6 +187,75 @@ pub(super) struct Init {
 pub(super) struct Verify {
     #[command(flatten)]
     pub(super) common: Common,
+}
+
+/// Arguments of `sweep`.
+#[derive(Args, Debug)]
+pub(super) struct Sweep {
+    #[command(flatten)]
+    pub(super) common: Common,
+    /// A key that varies and its values, as in line.loss=0%,1% or server.cores=1..8 (repeatable: every combination
+    /// is a point; these replace those of the scenario's [sweep] table)
+    #[arg(long, value_name = "KEY=A,B,C")]
+    pub(super) vary: Vec<String>,
+    /// Vary all keys in lockstep: first values together, then second values
+    #[arg(long)]
+    pub(super) zip: bool,
+    /// Leave out the points that agree with this in all its keys (repeatable)
+    #[arg(long, value_name = "KEY=VALUE,…")]
+    pub(super) without: Vec<String>,
+    /// Runs of each point, with the seeds S, S+1, …; with --until, at most
+    /// [default: the scenario's sweep.replications]
+    #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=99_999))]
+    pub(super) replications: Option<u32>,
+    /// Stop a point as soon as half the 95 % interval of a column of summary.csv is so small against its mean,
+    /// as in 'auth_ms_p99<=5%'; looked at after every 4 runs
+    #[arg(long, value_name = "COLUMN<=P%", conflicts_with = "shard")]
+    pub(super) until: Option<String>,
+    /// Hold every point against this one, run by run, in differences.csv
+    #[arg(long, value_name = "KEY=VALUE,…")]
+    pub(super) base: Option<String>,
+    /// Make only one part of the runs, for `keystorm merge`
+    #[arg(long, value_name = "I/N", value_parser = Shard::parse)]
+    pub(super) shard: Option<Shard>,
+    /// Directory of the sweep; continued if it is there
+    /// [default: reports/out/<scenario>/sweep-<seed>-<a short hash of what varies>]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+}
+
+/// Arguments of `plan`.
+#[derive(Args, Debug)]
+pub(super) struct Plan {
+    #[command(flatten)]
+    pub(super) common: Common,
+    /// A bound for a column of summary.csv, as in 'auth_ms_p99<=12000' or cards_stranded==0 (repeatable)
+    #[arg(long, required = true, value_name = "COLUMN<=BOUND", value_parser = Slo::parse)]
+    pub(super) slo: Vec<Slo>,
+    /// The key that varies and its values, as in server.cores=1..64: the first one that keeps every bound is wanted
+    #[arg(long, value_name = "KEY=A,B,C")]
+    pub(super) vary: String,
+    /// The last value that keeps every bound is wanted, not the first
+    #[arg(long)]
+    pub(super) largest: bool,
+    /// Runs of a value at most; there are 4 at least
+    #[arg(long, value_name = "R", default_value_t = 20, value_parser = clap::value_parser!(u32).range(4..=99_999))]
+    pub(super) replications: u32,
+    /// Directory of the plan; continued if it is there
+    /// [default: reports/out/<scenario>/plan-<seed>-<a short hash of what is asked>]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+}
+
+/// Arguments of `merge`.
+#[derive(Args, Debug)]
+pub(super) struct Merge {
+    /// Directories of the parts
+    #[arg(required = true, value_name = "DIR")]
+    pub(super) parts: Vec<PathBuf>,
+    /// Directory of the whole
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
 }
 
 /// Arguments of `interrupt`. A filter that is not given lets everything through; one may be given several times.
@@ -212,6 +325,11 @@ fn engine(name: &str) -> Result<EngineKind, String> {
 }
 
 impl Common {
+    /// Runs at the same time, for a command that makes few.
+    pub(super) fn jobs(&self) -> usize {
+        self.jobs.map_or(1, usize::from)
+    }
+
     /// All overrides, those with an option of their own last, since the last one wins.
     pub(super) fn overrides(&self) -> Vec<String> {
         let mut overrides = self.set.clone();

@@ -1,12 +1,15 @@
 //! The command line: arguments, progress, exit codes. The only place that reads the wall clock or the environment.
 
 mod args;
+mod campaign;
 mod environment;
 mod init;
 mod interrupt;
 mod pairs;
+mod plan;
 mod progress;
 mod run;
+mod sweep;
 mod verify;
 
 use core::fmt;
@@ -33,6 +36,8 @@ enum Failure {
     Internal(String),
     /// A rule did not hold: 3.
     Violated(String),
+    /// A bound is not kept: 4.
+    Slo(String),
     /// Two runs of one seed differ: 5.
     NotDeterministic(String),
     /// Ctrl-C: 130, as shells report it.
@@ -46,6 +51,7 @@ impl Failure {
             Failure::Scenario(_) | Failure::Usage(_) => 2,
             Failure::Output(error) => error.exit_code(),
             Failure::Violated(_) => 3,
+            Failure::Slo(_) => 4,
             Failure::NotDeterministic(_) => 5,
             Failure::Interrupted(_) => 130,
         }
@@ -60,7 +66,7 @@ impl fmt::Display for Failure {
             Failure::Usage(what) | Failure::Internal(what) | Failure::NotDeterministic(what) => {
                 write!(f, "error: {what}")
             }
-            Failure::Violated(what) | Failure::Interrupted(what) => f.write_str(what),
+            Failure::Violated(what) | Failure::Slo(what) | Failure::Interrupted(what) => f.write_str(what),
         }
     }
 }
@@ -95,6 +101,9 @@ pub fn main() -> ExitCode {
         Command::Init(arguments) => init::init(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),
         Command::Interrupt(arguments) => interrupt::interrupt(&arguments),
+        Command::Sweep(arguments) => sweep::sweep(&arguments),
+        Command::Merge(arguments) => sweep::merge(&arguments),
+        Command::Plan(arguments) => plan::plan(&arguments),
         Command::Trace(arguments) => verify::trace(&arguments),
     };
     match done {

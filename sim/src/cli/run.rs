@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use keystorm_model::Span;
 use keystorm_model::draw::{Purpose, Seed};
+use keystorm_reports::campaign::RunRecord;
 use keystorm_reports::results::Manifest;
 use keystorm_reports::{CardRows, RunDir, final_table, summary_json, write_run};
 use sha2::{Digest as _, Sha256};
 
+use crate::campaign::slo::Slo;
 use crate::plan::Plan;
 use crate::run::{Finished, VERSION, simulate_with};
 use crate::scenario;
@@ -53,7 +55,26 @@ pub(super) fn run(arguments: &Run) -> Result<(), Failure> {
             print(&format!("{json}\n"))?;
         }
     }
-    idle_faults(&finished)
+    idle_faults(&finished)?;
+    slos(&finished, &arguments.slo)
+}
+
+/// The bounds of a run are judged by its own figures alone.
+fn slos(finished: &Finished, slos: &[Slo]) -> Result<(), Failure> {
+    let record = RunRecord::new(1, 1, &finished.results);
+    let missed: Vec<String> = slos
+        .iter()
+        .filter_map(|slo| match record.number(&slo.measure.name) {
+            Some(figure) if slo.holds(figure) => None,
+            Some(figure) => Some(format!("{slo}: it is {figure}")),
+            None => Some(format!("{slo}: the run has no such figure")),
+        })
+        .collect();
+    if missed.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Slo(format!("SLO MISSED {}", missed.join("\n           "))))
+    }
 }
 
 fn stopped(stopped: crate::engine::Stopped) -> Failure {

@@ -98,7 +98,7 @@ pub(super) fn verify(arguments: &Verify) -> Result<(), Failure> {
         plan.engine.name(),
         first.digest,
         second.digest,
-        if common.jobs > 1 { ", side by side" } else { "" },
+        if common.jobs() > 1 { ", side by side" } else { "" },
         third.digest,
     ))
 }
@@ -113,11 +113,11 @@ pub(super) fn trace(common: &Common) -> Result<(), Failure> {
 fn traces(plan: &Plan, common: &Common) -> Result<([Trace; 2], Option<Violation>), Failure> {
     let issued = pairs::of(plan, common.quiet)?;
     let bar = Bar::new(plan.horizon, common.quiet);
-    let side_by_side = common.jobs > 1;
+    let side_by_side = common.jobs() > 1;
     let watch = |run, progress| if run == 0 || !side_by_side { bar.show(progress) } else { !interrupted() };
     let keep = |finished: Finished| (Trace::of(&finished), finished.violations.into_iter().next());
     let pairs = |_: &Plan| Ok(issued.clone());
-    let runs = replicate(plan, &[plan.seed; 2], common.jobs.into(), pairs, watch, keep);
+    let runs = replicate(plan, &[plan.seed; 2], common.jobs(), pairs, watch, keep);
     let runs = runs.into_iter().collect::<Result<Vec<_>, _>>()?;
     let (traces, violations): (Vec<_>, Vec<_>) = runs.into_iter().unzip();
     let violation = violations.into_iter().flatten().next();

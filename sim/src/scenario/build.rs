@@ -16,7 +16,7 @@ use super::value::Value;
 use crate::plan::{
     ArrivalsPlan, CardPlan, CostTable, DelayPlan, DueAtStart, EngineKind, FaultPlan, FleetPlan, LinePlan,
     LoadPlan, LossPlan, OutagePlan, Plan, ReissuePlan, ReissueWay, RetryPlan, RetryVisit, ServerKeys,
-    ServerPlan, ServicePlan, SessionPlan, TurmoilPlan, UpdatePlan,
+    ServerPlan, ServicePlan, SessionPlan, SweepPlan, TurmoilPlan, UpdatePlan,
 };
 
 /// Sites of a fleet whose scenario does not say. Measured on a 2-core x86-64 machine, turmoil's idle step
@@ -44,6 +44,12 @@ pub(super) fn plan(mut r: Resolved, stem: &str) -> Result<Plan, ScenarioError> {
         server: server(&r),
         faults: faults(&r),
         turmoil: TurmoilPlan { tick: r.span("turmoil.tick") },
+        sweep: SweepPlan {
+            vary: r.texts("sweep.vary"),
+            zip: r.flag("sweep.zip"),
+            without: r.texts("sweep.without"),
+            replications: r.small("sweep.replications"),
+        },
     })
 }
 
@@ -269,6 +275,13 @@ impl Resolved {
         match self.get(path).map(|setting| &setting.value) {
             Some(Value::Text(text)) => text.clone(),
             other => panic!("{path} is no text: {other:?}"),
+        }
+    }
+
+    fn texts(&self, path: &str) -> Vec<String> {
+        match self.get(path).map(|setting| &setting.value) {
+            Some(Value::Texts(texts)) => texts.clone(),
+            other => panic!("{path} is no list of texts: {other:?}"),
         }
     }
 

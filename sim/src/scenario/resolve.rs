@@ -82,13 +82,14 @@ impl Resolved {
         paths.iter().find_map(|path| self.get(path)?.place.clone())
     }
 
-    /// Every `key = value`, sorted. The text is a scenario itself; the seed, the engine and the names of
-    /// the presets, whose values are here, are left out.
+    /// Every `key = value`, sorted. The text is a scenario itself; the seed, the engine, what only a sweep reads, and the
+    /// names of the presets, whose values are here, are left out.
     pub(super) fn canonical(&self) -> String {
         let mut text = String::new();
         for (path, setting) in &self.settings {
             let preset = schema::find(path).is_some_and(|key| matches!(key.kind, Kind::Preset(_)));
-            if !preset && *path != "seed" && *path != "engine" {
+            let apart = *path == "seed" || *path == "engine" || path.starts_with("sweep.");
+            if !preset && !apart {
                 text.push_str(&format!("{path} = {}\n", setting.value));
             }
         }

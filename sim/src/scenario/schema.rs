@@ -37,6 +37,8 @@ pub(super) enum Kind {
     Chance,
     /// Bits per second.
     Rate { min: u64, max: u64, unlimited: bool },
+    /// A list of words.
+    Texts,
     /// An array of tables with these keys.
     Rows(&'static [Key]),
 }
@@ -67,6 +69,7 @@ impl Kind {
             }
             Kind::Span { min, max, .. } => format!("{min} to {max}"),
             Kind::Spans { min, max } => format!("a list of durations, each {min} to {max}"),
+            Kind::Texts => "a list of texts in quotes".into(),
             Kind::Chance => "0 to 1".into(),
             Kind::Rate { min, max, unlimited } => {
                 let or = if *unlimited { ", or \"unlimited\"" } else { "" };
@@ -89,6 +92,7 @@ impl Kind {
             Kind::Count { .. } => "number",
             Kind::Span { .. } => "duration",
             Kind::Spans { .. } => "durations",
+            Kind::Texts => "texts",
             Kind::Chance => "probability",
             Kind::Rate { .. } => "bit rate",
             Kind::Rows(_) => "tables",
@@ -153,6 +157,10 @@ pub(super) static SECTIONS: &[Section] = &[
     },
     Section { path: "faults", doc: "What goes wrong besides the line's own losses." },
     Section { path: "turmoil", doc: "Settings of the turmoil engine." },
+    Section {
+        path: "sweep",
+        doc: "What `keystorm sweep` does with the scenario, if the command line does not say. No run depends on it, and it does not count in the scenario's hash.",
+    },
 ];
 
 /// Small tables that are one value: written inline, `{ … }`, they replace those of a preset or file whole.
@@ -331,6 +339,11 @@ pub(super) static KEYS: &[Key] = &[
     key("faults.outage", Kind::Rows(OUTAGE), Value("[]"), "Line outages: what a site has in flight when one begins, and what it sends or is sent while it lasts, is lost."),
 
     key("turmoil.tick", Kind::Span { min: MS, max: SECOND, step: MS }, Value(DEFAULT_TICK), "Step of turmoil's clock. A longer step runs faster, and changes nothing while two steps and 2 ms fit into the line's shortest delay; what comes late is counted in late_deliveries."),
+
+    key("sweep.vary", Kind::Texts, Value("[]"), "Keys that vary and their values, as `[\"line.loss=0%,1%\", \"server.cores=1..8\"]`: every combination is a point."),
+    key("sweep.zip", Kind::Flag, Value("false"), "All keys vary in lockstep: their first values together, then their second ones."),
+    key("sweep.without", Kind::Texts, Value("[]"), "Points that agree with one of these in all its keys are left out, as `[\"server.cores=1,line.loss=5%\"]`."),
+    key("sweep.replications", count(1, 99_999), Value("10"), "Runs of each point, with the seeds S, S+1 and so on."),
 ];
 
 /// The keys of one `[[update.order]]`.

@@ -23,6 +23,7 @@ pub(super) enum Value {
     Count(u64),
     Span(Span),
     Spans(Vec<Span>),
+    Texts(Vec<String>),
     /// In lowest terms.
     Chance(Ratio),
     /// Bits per second; `None` is unlimited.
@@ -63,6 +64,7 @@ impl fmt::Display for Value {
                 write!(f, "[{}]", items.join(", "))
             }
             Value::Chance(ratio) => write!(f, "\"{ratio}\""),
+            Value::Texts(texts) => write!(f, "{texts:?}"),
             Value::Rate(Some(bps)) => write!(f, "{bps}"),
             Value::Rate(None) => f.write_str("\"unlimited\""),
             Value::Rows(rows) => {
@@ -128,6 +130,7 @@ pub(super) fn read(kind: &Kind, value: &DeValue<'_>) -> Result<Value, Refusal> {
         Kind::Count { min, max } => read_count(*min, *max, kind, value),
         Kind::Span { min, max, step } => read_span(*min, *max, *step, kind, value).map(Value::Span),
         Kind::Spans { min, max } => read_spans(*min, *max, kind, value),
+        Kind::Texts => read_texts(value).ok_or_else(|| mistyped(kind, value)),
         Kind::Chance => read_chance(kind, value),
         Kind::Rate { min, max, unlimited } => read_rate(*min, *max, *unlimited, kind, value),
         Kind::Rows(_) => Err(mistyped(kind, value)),
@@ -153,6 +156,7 @@ fn noun(kind: &Kind) -> &'static str {
         Kind::Span { .. } => "a duration",
         Kind::Chance => "a probability",
         Kind::Spans { .. } => "a list of durations",
+        Kind::Texts => "a list of texts",
         Kind::Count { .. } => "a whole number",
         Kind::Rate { .. } => "a bit rate",
         Kind::Flag => "true or false",
@@ -169,7 +173,13 @@ fn mistyped(kind: &Kind, value: &DeValue<'_>) -> Refusal {
         Kind::Spans { .. } => "write durations in brackets, for example [\"30d\", \"360d\"]".into(),
         Kind::Rate { .. } => rate_help(kind),
         Kind::Count { .. } | Kind::Flag => format!("write {} without quotes", kind.allowed()),
-        Kind::Rows(_) | Kind::OneOf(_) | Kind::Title | Kind::Preset(_) | Kind::Mixed(_) | Kind::Cards => {
+        Kind::Rows(_)
+        | Kind::OneOf(_)
+        | Kind::Title
+        | Kind::Preset(_)
+        | Kind::Mixed(_)
+        | Kind::Cards
+        | Kind::Texts => {
             format!("write {}", kind.allowed())
         }
     };
@@ -311,6 +321,16 @@ fn read_spans(min: Span, max: Span, kind: &Kind, value: &DeValue<'_>) -> Result<
         spans.push(span);
     }
     Ok(Value::Spans(spans))
+}
+
+/// One text, or a list of them.
+fn read_texts(value: &DeValue<'_>) -> Option<Value> {
+    let text = |value: &DeValue<'_>| value.as_str().map(str::to_owned);
+    match value {
+        DeValue::Array(items) => items.iter().map(|item| text(item.get_ref())).collect::<Option<_>>(),
+        value => text(value).map(|text| vec![text]),
+    }
+    .map(Value::Texts)
 }
 
 fn read_chance(kind: &Kind, value: &DeValue<'_>) -> Result<Value, Refusal> {

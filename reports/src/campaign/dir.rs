@@ -1,0 +1,161 @@
+//! The directory of a campaign: continued or refused, never replaced.
+//!
+//! It holds a manifest that never changes, one file per finished run, and the tables that are made of them. Every file is
+//! written beside its name, synced and renamed: whatever has a name is whole, also after `kill -9`.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::record::RunRecord;
+use super::tables::{PointRows, RunRow, differences, differences_table, runs_table, sweep_table};
+use crate::dir::{DirError, RunDir, RunFile};
+use crate::manifest::{MANIFEST_FILE, kind_of};
+
+/// The directory of the runs' records.
+const RUNS: &str = "runs";
+
+/// A campaign's directory.
+#[derive(Debug)]
+pub struct CampaignDir {
+    place: PathBuf,
+}
+
+impl CampaignDir {
+    /// Opens the directory at `place`, or makes it with this manifest. `differs` says what is different between the
+    /// manifest that is there and the wanted one; `None`: it is the same campaign.
+    ///
+    /// # Errors
+    /// If something else is there, also another campaign.
+    pub fn open(
+        place: &Path,
+        manifest: &Value,
+        differs: impl Fn(&Value, &Value) -> Option<String>,
+    ) -> Result<CampaignDir, DirError> {
+        let kind = manifest["keystorm"].as_str().expect("a campaign's manifest names its kind");
+        if kind_of(place).as_deref() != Some(kind) {
+            // Nothing is there, or something that is refused.
+            let dir = RunDir::prepare_campaign(place)?;
+            dir.file(MANIFEST_FILE, |file| write_json(file, manifest))?;
+            return Ok(CampaignDir { place: dir.commit()? });
+        }
+        let there = CampaignDir { place: place.to_owned() };
+        match differs(&there.manifest()?, manifest) {
+            None => Ok(there),
+            Some(what) => {
+                Err(DirError::InTheWay { path: place.to_owned(), what: format!("another campaign ({what})") })
+            }
+        }
+    }
+
+    /// Opens a directory that must be there and of this kind.
+    ///
+    /// # Errors
+    /// If it is not.
+    pub fn existing(place: &Path, kind: &str) -> Result<CampaignDir, DirError> {
+        match kind_of(place) {
+            Some(found) if found == kind => Ok(CampaignDir { place: place.to_owned() }),
+            found => Err(DirError::NotOurs {
+                path: place.to_owned(),
+                wanted: kind.to_owned(),
+                found: found.map_or("no directory of keystorm's".to_owned(), |kind| format!("a {kind}")),
+            }),
+        }
+    }
+
+    /// Where it is.
+    pub fn place(&self) -> &Path {
+        &self.place
+    }
+
+    /// The manifest.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn manifest(&self) -> Result<Value, DirError> {
+        let path = self.place.join(MANIFEST_FILE);
+        let text = fs::read_to_string(&path).map_err(DirError::io("read", &path))?;
+        serde_json::from_str(&text).map_err(|error| DirError::io("read", &path)(error.into()))
+    }
+
+    fn run_path(&self, point: u32, replication: u32) -> PathBuf {
+        self.place.join(RUNS).join(format!("{point:06}-{replication:05}.json"))
+    }
+
+    /// The record of a run; `None`: it has not been made, or its file is damaged, which is the same.
+    pub fn run(&self, point: u32, replication: u32) -> Option<RunRecord> {
+        let text = fs::read_to_string(self.run_path(point, replication)).ok()?;
+        let record: RunRecord = serde_json::from_str(&text).ok()?;
+        let fits = record.is_whole() && (record.point, record.replication) == (point, replication);
+        fits.then_some(record)
+    }
+
+    /// Keeps the record of a run.
+    ///
+    /// # Errors
+    /// If it cannot be written; nothing half-written stays.
+    pub fn keep(&self, record: &RunRecord) -> Result<(), DirError> {
+        let path = self.run_path(record.point, record.replication);
+        let dir = self.place.join(RUNS);
+        fs::create_dir_all(&dir).map_err(DirError::io("create the directory", &dir))?;
+        write_whole(&path, |file| Ok(serde_json::to_writer(file, record)?))
+    }
+
+    /// Writes a table or a report, in place of an older one.
+    ///
+    /// # Errors
+    /// If it cannot be written; then the older one stays.
+    pub fn file(
+        &self,
+        name: &str,
+        fill: impl FnOnce(&mut RunFile) -> io::Result<()>,
+    ) -> Result<(), DirError> {
+        write_whole(&self.place.join(name), fill)
+    }
+
+    /// Writes the tables of a campaign whose runs are all there. `axes` are the keys that vary, `base` the point that the
+    /// others are held against.
+    ///
+    /// # Errors
+    /// If a file cannot be written; then the older one stays.
+    pub fn write_tables(
+        &self,
+        axes: &[String],
+        points: &[PointRows],
+        base: Option<u32>,
+    ) -> Result<(), DirError> {
+        let table = runs_table(axes);
+        self.file(table.file(), |file| table.write(file, points.iter().flat_map(RunRow::all)))?;
+        let table = sweep_table(axes);
+        self.file(table.file(), |file| table.write(file, points))?;
+        let Some(base) = base.and_then(|base| points.iter().find(|point| point.point == base)) else {
+            return Ok(());
+        };
+        let table = differences_table(axes);
+        self.file(table.file(), |file| table.write(file, differences(points, base)))
+    }
+}
+
+fn write_json(file: &mut RunFile, value: &Value) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *file, value)?;
+    file.write_all(b"\n")
+}
+
+/// Writes a file beside its name, syncs and renames it.
+fn write_whole(path: &Path, fill: impl FnOnce(&mut RunFile) -> io::Result<()>) -> Result<(), DirError> {
+    let name = path.file_name().expect("a file has a name").to_string_lossy();
+    let beside = path.with_file_name(format!(".{name}.tmp-{}", std::process::id()));
+    let write = || {
+        let mut file = BufWriter::new(File::create(&beside)?);
+        fill(&mut file)?;
+        file.flush()?;
+        file.get_ref().sync_all()?;
+        fs::rename(&beside, path)
+    };
+    write().map_err(|error| {
+        let _ = fs::remove_file(&beside);
+        DirError::io("write", path)(error)
+    })
+}

@@ -1,0 +1,18 @@
+//! Many runs of one scenario: the points of a grid, each with replications.
+//!
+//! A [`RunRecord`] is what is kept of one run. From the records of all runs, in whatever order they were made, come
+//! `runs.csv`, `sweep.csv` and `differences.csv` ([`tables`]), as a pure function: equal records give equal bytes.
+
+mod dir;
+mod measures;
+mod plan;
+mod record;
+pub mod tables;
+mod text;
+
+pub use dir::CampaignDir;
+pub use measures::{Aim, Measure, measures};
+pub use plan::{Bound, Standing, Tried, plan_table, plan_text};
+pub use record::{DISTRIBUTIONS, RunRecord};
+pub use tables::{Difference, PointRows, RunRow, differences, differences_table, runs_table, sweep_table};
+pub use text::sweep_text;

@@ -1,0 +1,79 @@
+//! A campaign as a table for people.
+
+use std::fmt::Write as _;
+
+use super::measures::{Measure, measures};
+use super::tables::PointRows;
+use crate::number::grouped;
+
+/// The figures that the table shows, with their headings.
+const SHOWN: [(&str, &str); 5] = [
+    ("auth_ms_p99", "auth p99, ms"),
+    ("session_ms_p99", "session p99, ms"),
+    ("updates_committed", "renewals"),
+    ("updates_interrupted", "interrupted"),
+    ("server_cpu_utilization", "utilisation"),
+];
+
+/// One line per point: the main figures, each with half the width of its 95 % interval, and the cards that were lost.
+pub fn sweep_text(axes: &[String], points: &[PointRows]) -> String {
+    let all = measures();
+    let shown: Vec<(&Measure, &str)> = SHOWN
+        .iter()
+        .map(|(name, title)| (all.iter().find(|measure| measure.name == *name).expect("a column"), *title))
+        .collect();
+    let stranded = all.iter().find(|measure| measure.name == "cards_stranded").expect("a column");
+    let mut rows = vec![header(axes, &shown)];
+    rows.extend(points.iter().map(|point| row(point, &shown, stranded)));
+    let mut text = columns(&rows);
+    text.push_str(
+        "± is half the width of the 95 % interval over the runs (Student's t). Stranded: how many cards of all runs, and the upper \
+         end of the share's 95 % interval (Clopper-Pearson).\n",
+    );
+    text
+}
+
+fn header(axes: &[String], shown: &[(&Measure, &str)]) -> Vec<String> {
+    let mut cells = vec!["point".to_owned()];
+    cells.extend(axes.iter().cloned());
+    cells.push("runs".to_owned());
+    cells.extend(shown.iter().map(|(_, title)| (*title).to_owned()));
+    cells.push("stranded".to_owned());
+    cells
+}
+
+fn row(point: &PointRows, shown: &[(&Measure, &str)], stranded: &Measure) -> Vec<String> {
+    let mut cells = vec![point.point.to_string()];
+    cells.extend(point.values.iter().cloned());
+    cells.push(point.runs.len().to_string());
+    cells.extend(shown.iter().map(|(measure, _)| with_interval(point, measure)));
+    let of = point.total("cards");
+    let below = point.share(stranded).map_or(String::new(), |(_, high)| format!(", below {high:.2e}"));
+    cells.push(format!("{} of {}{below}", grouped(point.total("cards_stranded")), grouped(of)));
+    cells
+}
+
+fn with_interval(point: &PointRows, measure: &Measure) -> String {
+    let Some(figure) = point.figure(measure) else { return "-".to_owned() };
+    let decimals = if measure.decimals() > 3 { 4 } else { 1 };
+    match point.sample(&measure.name).half_width {
+        Some(half) => format!("{figure:.decimals$} ±{half:.decimals$}"),
+        None => format!("{figure:.decimals$}"),
+    }
+}
+
+/// Right-aligned columns.
+pub(super) fn columns(rows: &[Vec<String>]) -> String {
+    let count = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..count).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let cells: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:>width$}")).collect();
+        writeln!(text, "{}", cells.join("  ").trim_end()).expect("a string takes everything");
+    }
+    text
+}

@@ -1,0 +1,147 @@
+//! What decides a campaign, and the manifest that keeps it.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use crate::plan::Plan;
+use crate::run::VERSION;
+use crate::scenario::{self, ScenarioError};
+
+use super::grid::Grid;
+
+/// The layout of a campaign's directory; another one is not read.
+const FORMAT: u32 = 1;
+
+/// One point: what the axes say there, and what is run.
+#[derive(Clone, Debug)]
+pub struct Point {
+    /// What each axis says, in the order of the axes.
+    pub values: Vec<String>,
+    /// The plan, with the campaign's first seed.
+    pub plan: Plan,
+}
+
+/// When a point has enough replications.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Until {
+    /// A column of summary.csv.
+    pub measure: String,
+    /// Half the width of its interval, relative to the mean, must not be more than this.
+    pub relative: f64,
+}
+
+/// All that decides a campaign.
+#[derive(Clone, Debug)]
+pub struct Campaign {
+    /// The scenario's file.
+    pub scenario: PathBuf,
+    /// Overrides that hold at every point.
+    pub overrides: Vec<String>,
+    /// What varies.
+    pub grid: Grid,
+    /// The points, in the order of the grid.
+    pub points: Vec<Point>,
+    /// Runs of each point; with `until`, at most.
+    pub replications: u32,
+    /// Whether a point may stop before.
+    pub until: Option<Until>,
+    /// The point that the others are held against, from 1.
+    pub base: Option<u32>,
+}
+
+impl Campaign {
+    /// Reads the scenario once for each point of `grid`.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the scenario at the first point where something is.
+    pub fn load(
+        scenario: &Path,
+        overrides: &[String],
+        grid: Grid,
+        points: Vec<Vec<String>>,
+        replications: u32,
+    ) -> Result<Campaign, ScenarioError> {
+        let point = |values: Vec<String>| {
+            let mut all = overrides.to_vec();
+            all.extend(grid.axes.iter().zip(&values).map(|(axis, value)| format!("{}={value}", axis.key)));
+            Ok(Point { plan: scenario::load(scenario, &all)?, values })
+        };
+        let points = points.into_iter().map(point).collect::<Result<_, ScenarioError>>()?;
+        let (scenario, overrides) = (scenario.to_owned(), overrides.to_vec());
+        Ok(Campaign { scenario, overrides, grid, points, replications, until: None, base: None })
+    }
+
+    /// The scenario's name.
+    pub fn name(&self) -> &str {
+        &self.points[0].plan.name
+    }
+
+    /// The plan of a run; both count from 1. Every point has the same seeds.
+    pub fn plan(&self, point: u32, replication: u32) -> Plan {
+        let plan = &self.points[point as usize - 1].plan;
+        Plan { seed: plan.seed.wrapping_add(u64::from(replication) - 1), ..plan.clone() }
+    }
+
+    /// The command that makes one run by itself.
+    pub fn command(&self, point: u32, replication: u32) -> String {
+        let values = &self.points[point as usize - 1].values;
+        let axes = self.grid.axes.iter().zip(values).map(|(axis, value)| format!("{}={value}", axis.key));
+        let sets: String =
+            self.overrides.iter().cloned().chain(axes).map(|set| format!(" --set '{set}'")).collect();
+        let seed = self.plan(point, replication).seed;
+        format!("keystorm run {}{sets} --seed {seed}", self.scenario.display())
+    }
+
+    /// The immutable part of the directory's manifest: the same campaign has the same, whatever the machine. `kind` is
+    /// the kind of directory.
+    pub fn manifest(&self, kind: &str) -> Value {
+        let axes: Vec<Value> =
+            (self.grid.axes.iter()).map(|axis| json!({ "key": axis.key, "values": axis.values })).collect();
+        let points: Vec<Value> = (self.points.iter())
+            .map(|point| json!({ "values": point.values, "scenario_sha256": point.plan.scenario_sha256, "engine": point.plan.engine.name() }))
+            .collect();
+        let until = self.until.as_ref().map(|until| format!("{}<={}", until.measure, until.relative));
+        Value::Object(Map::from_iter([
+            ("keystorm".into(), kind.into()),
+            ("format".into(), FORMAT.into()),
+            ("version".into(), VERSION.into()),
+            ("scenario".into(), self.name().into()),
+            ("scenario_text".into(), self.points[0].plan.resolved.clone().into()),
+            ("axes".into(), axes.into()),
+            ("points".into(), points.into()),
+            ("seed".into(), self.points[0].plan.seed.into()),
+            ("replications".into(), self.replications.into()),
+            ("until".into(), until.into()),
+            ("base".into(), self.base.into()),
+        ]))
+    }
+}
+
+/// What differs between the manifest that a directory has and the one that it would get; `None`: nothing.
+pub fn what_differs(there: &Value, wanted: &Value) -> Option<String> {
+    if there == wanted {
+        return None;
+    }
+    let (Some(there), Some(wanted)) = (there.as_object(), wanted.as_object()) else {
+        return Some("its manifest cannot be read".into());
+    };
+    let short = |value: Option<&Value>| match value {
+        Some(value) if value.to_string().len() <= 60 => value.to_string(),
+        Some(_) => "something else".into(),
+        None => "nothing".into(),
+    };
+    let mut differ: Vec<&str> = wanted.keys().map(String::as_str).collect();
+    differ.extend(there.keys().map(String::as_str).filter(|key| !wanted.contains_key(*key)));
+    differ.retain(|key| there.get(*key) != wanted.get(*key));
+    // The points differ with everything else: they are named only where nothing else explains them.
+    if differ.len() > 1 {
+        differ.retain(|key| *key != "points");
+    }
+    let said = differ.iter().map(|key| match *key {
+        "scenario_text" => "the scenario has changed".to_owned(),
+        "points" => "the points of the grid have changed".to_owned(),
+        key => format!("{key} was {} and is {} now", short(there.get(key)), short(wanted.get(key))),
+    });
+    Some(said.collect::<Vec<_>>().join("; "))
+}

@@ -1,0 +1,83 @@
+//! What the commands that make many runs have in common.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::campaign::Campaign;
+use crate::campaign::work::{RunNo, Surroundings, Trouble};
+use crate::engine::Stopped;
+use crate::issue::{Order, Stock};
+use crate::plan::Plan;
+
+use super::Failure;
+use super::args::Common;
+use super::environment;
+use super::progress::{CountBar, interrupted};
+
+/// The kind of a sweep's directory.
+pub(super) const SWEEP: &str = "sweep";
+/// The kind of a plan's directory.
+pub(super) const PLAN: &str = "plan";
+
+/// Calls `work` with what a campaign's runs need from outside; the progress bar counts up to `runs`.
+pub(super) fn with_surroundings<T>(
+    common: &Common,
+    runs: usize,
+    work: impl FnOnce(&Surroundings<'_>) -> Result<T, Trouble>,
+) -> Result<T, Trouble> {
+    let bar = CountBar::new(runs as u64, "runs", common.quiet);
+    let cache = environment::cache_dir();
+    let pairs = |plan: &Plan| {
+        let stock = Stock::open(Order::of(plan), cache.as_deref());
+        Ok(stock.complete(1, &|| !interrupted())?.pairs)
+    };
+    work(&Surroundings {
+        jobs: common.jobs.map_or_else(environment::cpus, usize::from),
+        pairs: &pairs,
+        go_on: &|_| !interrupted(),
+        done: &|| {
+            bar.done(1);
+        },
+    })
+}
+
+/// What a trouble means for the command; `place` is where the finished runs are kept.
+pub(super) fn failure(campaign: &Campaign, place: &Path, trouble: Trouble) -> Failure {
+    match trouble {
+        Trouble::Stopped(Stopped::Cancelled) => Failure::Interrupted(format!(
+            "Interrupted: the runs that were over are kept in {}; the same command goes on from there.",
+            place.display()
+        )),
+        Trouble::Stopped(stopped) => Failure::from(stopped),
+        Trouble::Output(error) => Failure::from(error),
+        Trouble::Violated((point, replication), violation) => Failure::Violated(format!(
+            "INVARIANT VIOLATED at point {point}, replication {replication}: {violation}\nThis is a bug; to see it again:\n  {}",
+            campaign.command(point, replication)
+        )),
+    }
+}
+
+/// Faults that never struck in some run, though they had to: 1, after everything is written.
+pub(super) fn idle_faults(campaign: &Campaign, idle: &[(RunNo, String)]) -> Result<(), Failure> {
+    let Some(((point, replication), fault)) = idle.first() else { return Ok(()) };
+    Err(Failure::Internal(format!(
+        "in {} runs a fault of the scenario never struck; the first: {fault}, in\n  {}",
+        idle.len(),
+        campaign.command(*point, *replication)
+    )))
+}
+
+/// Where a campaign goes if nobody says: below `reports/out`, told apart by scenario, seed and what it does.
+pub(super) fn default_place(kind: &str, campaign: &Campaign, common: &Common, more: &[String]) -> PathBuf {
+    let mut said: Vec<String> = common.set.clone();
+    said.extend(campaign.grid.axes.iter().map(ToString::to_string));
+    said.extend_from_slice(more);
+    let seed = campaign.points[0].plan.seed;
+    let mut name = format!("{kind}-{seed}-{}-", campaign.points[0].plan.engine.name());
+    for byte in &Sha256::digest(said.join("\n"))[..4] {
+        let _ = write!(name, "{byte:02x}");
+    }
+    ["reports", "out", campaign.name(), &name].iter().collect()
+}

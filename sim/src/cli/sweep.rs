@@ -1,0 +1,186 @@
+//! `keystorm sweep` and `keystorm merge`.
+
+use std::path::Path;
+
+use keystorm_reports::campaign::{CampaignDir, PointRows, sweep_text};
+use serde_json::Value;
+
+use crate::campaign::slo::known;
+use crate::campaign::spec::{Until, what_differs};
+use crate::campaign::work::{self, RunNo, Shard};
+use crate::campaign::{Campaign, Grid};
+use crate::scenario;
+
+use super::args::{Merge, Sweep};
+use super::campaign::{SWEEP, default_place, failure, idle_faults, with_surroundings};
+use super::progress::catch_interrupts;
+use super::{Failure, print};
+
+pub(super) fn sweep(arguments: &Sweep) -> Result<(), Failure> {
+    let campaign = campaign(arguments)?;
+    catch_interrupts()?;
+    let more = [format!("{:?} {:?}", campaign.grid.zip, campaign.grid.without)];
+    let place =
+        arguments.out.clone().unwrap_or_else(|| default_place(SWEEP, &campaign, &arguments.common, &more));
+    let dir = CampaignDir::open(&place, &campaign.manifest(SWEEP), what_differs)?;
+    let shard = arguments.shard.unwrap_or(Shard::WHOLE);
+    let missing = work::missing(&campaign, &dir, shard);
+    let made = with_surroundings(&arguments.common, missing.len(), |around| match &campaign.until {
+        Some(until) => work::make_until(&campaign, &dir, until, around),
+        None => work::make(&campaign, &dir, &missing, around),
+    });
+    made.map_err(|trouble| failure(&campaign, dir.place(), trouble))?;
+    match work::rows(&campaign, &dir) {
+        Ok(points) => conclude(&campaign, &dir, &points),
+        Err(missing) => print(&format!(
+            "Part {} of {} is made; {} runs of other parts are missing. `keystorm merge` puts the parts together.\nKept in {}\n",
+            shard.index,
+            shard.count,
+            missing.len(),
+            dir.place().display()
+        )),
+    }
+}
+
+/// What the command line and the scenario ask for.
+fn campaign(arguments: &Sweep) -> Result<Campaign, Failure> {
+    let overrides = arguments.common.overrides();
+    let scenario = &arguments.common.scenario;
+    // A sweep may vary what is required, so that the scenario alone need not be whole.
+    let written = || scenario::load(scenario, &overrides).map(|plan| plan.sweep);
+    let (vary, zip, without) = if arguments.vary.is_empty() {
+        let written = written()?;
+        (written.vary, written.zip || arguments.zip, [written.without, arguments.without.clone()].concat())
+    } else {
+        (arguments.vary.clone(), arguments.zip, arguments.without.clone())
+    };
+    if vary.is_empty() {
+        return Err(Failure::Usage(
+            "nothing varies: give --vary KEY=A,B,C, or a [sweep] table in the scenario; for one point use `keystorm run`"
+                .into(),
+        ));
+    }
+    let grid = Grid::parse(&vary, zip, &without).map_err(Failure::Usage)?;
+    let points = grid.points().map_err(Failure::Usage)?;
+    let until = arguments.until.as_deref().map(parse_until).transpose().map_err(Failure::Usage)?;
+    let base =
+        arguments.base.as_deref().map(|base| grid.point_named(base)).transpose().map_err(Failure::Usage)?;
+    let mut campaign = Campaign::load(scenario, &overrides, grid, points, 1)?;
+    campaign.replications = arguments.replications.unwrap_or(campaign.points[0].plan.sweep.replications);
+    campaign.until = until;
+    campaign.base = base;
+    Ok(campaign)
+}
+
+/// Reads `auth_ms_p99<=5%`.
+fn parse_until(text: &str) -> Result<Until, String> {
+    let wrong = || {
+        format!(
+            "`{text}` is no condition: write a column of summary.csv and a percentage, as in 'auth_ms_p99<=5%'"
+        )
+    };
+    let (name, percent) = text.split_once("<=").ok_or_else(wrong)?;
+    let percent: f64 =
+        percent.trim().strip_suffix('%').and_then(|p| p.trim().parse().ok()).ok_or_else(wrong)?;
+    if !(percent > 0.0 && percent <= 100.0) {
+        return Err(format!("`{text}` asks for {percent} %: between 0 and 100 % makes sense"));
+    }
+    Ok(Until { measure: known(name.trim())?.name, relative: percent / 100.0 })
+}
+
+fn conclude(campaign: &Campaign, dir: &CampaignDir, points: &[PointRows]) -> Result<(), Failure> {
+    let axes = campaign.grid.keys();
+    dir.write_tables(&axes, points, campaign.base)?;
+    let mut text = sweep_text(&axes, points);
+    text.push_str(&format!("Written to {}\n", dir.place().display()));
+    print(&text)?;
+    idle_faults(campaign, &idle_in(points))
+}
+
+fn idle_in(points: &[PointRows]) -> Vec<(RunNo, String)> {
+    let runs = points.iter().flat_map(|point| &point.runs);
+    let idle = |run: &keystorm_reports::campaign::RunRecord| {
+        Some(((run.point, run.replication), run.idle_faults.first()?.clone()))
+    };
+    runs.filter_map(idle).collect()
+}
+
+/// Puts parts together: their manifests must be the same, and every run must be there.
+pub(super) fn merge(arguments: &Merge) -> Result<(), Failure> {
+    let parts = arguments
+        .parts
+        .iter()
+        .map(|part| CampaignDir::existing(part, SWEEP))
+        .collect::<Result<Vec<_>, _>>()?;
+    let manifest = parts[0].manifest()?;
+    for part in &parts[1..] {
+        if let Some(what) = what_differs(&manifest, &part.manifest()?) {
+            return Err(Failure::Usage(format!(
+                "{} and {} are parts of different campaigns: {what}",
+                parts[0].place().display(),
+                part.place().display()
+            )));
+        }
+    }
+    let campaign = Shape::of(&manifest).ok_or_else(|| unreadable(parts[0].place()))?;
+    let points = campaign.collect(&parts)?;
+    let dir = CampaignDir::open(&arguments.out, &manifest, what_differs)?;
+    for run in points.iter().flat_map(|point| &point.runs) {
+        dir.keep(run)?;
+    }
+    dir.write_tables(&campaign.axes, &points, campaign.base)?;
+    let mut text = sweep_text(&campaign.axes, &points);
+    text.push_str(&format!("Written to {}\n", dir.place().display()));
+    print(&text)
+}
+
+fn unreadable(place: &Path) -> Failure {
+    Failure::Usage(format!("{} has a manifest that this version cannot read", place.display()))
+}
+
+/// What a manifest says of a campaign, without its scenario.
+struct Shape {
+    axes: Vec<String>,
+    points: Vec<Vec<String>>,
+    replications: u32,
+    base: Option<u32>,
+}
+
+impl Shape {
+    fn of(manifest: &Value) -> Option<Shape> {
+        let text = |value: &Value| Some(value.as_str()?.to_owned());
+        let values = |point: &Value| point["values"].as_array()?.iter().map(text).collect();
+        Some(Shape {
+            axes: manifest["axes"]
+                .as_array()?
+                .iter()
+                .map(|axis| text(&axis["key"]))
+                .collect::<Option<_>>()?,
+            points: manifest["points"].as_array()?.iter().map(values).collect::<Option<_>>()?,
+            replications: u32::try_from(manifest["replications"].as_u64()?).ok()?,
+            base: manifest["base"].as_u64().and_then(|base| u32::try_from(base).ok()),
+        })
+    }
+
+    fn collect(&self, parts: &[CampaignDir]) -> Result<Vec<PointRows>, Failure> {
+        let mut missing = Vec::new();
+        let mut points = Vec::new();
+        for (point, values) in (1u32..).zip(&self.points) {
+            let mut runs = Vec::new();
+            for replication in 1..=self.replications {
+                match parts.iter().find_map(|part| part.run(point, replication)) {
+                    Some(run) => runs.push(run),
+                    None => missing.push(format!("point {point}, replication {replication}")),
+                }
+            }
+            points.push(PointRows { point, values: values.clone(), runs });
+        }
+        match missing.first() {
+            None => Ok(points),
+            Some(first) => Err(Failure::Usage(format!(
+                "{} runs are in none of the parts, the first of them {first}: make the missing parts with `keystorm sweep --shard`",
+                missing.len()
+            ))),
+        }
+    }
+}
