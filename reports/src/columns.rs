@@ -1,5 +1,6 @@
 //! The documentation of every file and column, from the very tables that write them.
 
+use crate::campaign::differences_table;
 use crate::cards::cards_table;
 use crate::failures::failures_table;
 use crate::faults::faults_table;
@@ -44,8 +45,36 @@ pub fn columns_markdown() -> String {
         cards_table(1).markdown(),
         interruptions_table().markdown(),
     ];
-    format!("{INTRODUCTION}\n{}\n{}", tables.join("\n"), other_files())
+    let campaign = differences_table(&[]).markdown();
+    format!("{INTRODUCTION}\n{}\n{}\n{CAMPAIGNS}\n{campaign}", tables.join("\n"), other_files())
 }
+
+const CAMPAIGNS: &str = "\
+# What a sweep or a plan writes
+
+The directory of a campaign is continued or refused, never replaced. `runs/` has one file per finished run, from which
+everything else is made; `manifest.json` says what the campaign is, and never changes.
+
+`runs.csv`: one row per run: `point` (from 1), a column for each key that varies, `replication` (from 1), and the columns
+of summary.csv.
+
+`sweep.csv`: one row per point: `point`, the keys that vary, `replications`, `scenario_sha256`, and for each figure of
+summary.csv:
+
+| Column | Meaning |
+|---|---|
+| `<figure>_mean` | Mean over the runs; of figures that are no percentile. |
+| `<figure>` | The percentile (or maximum) of all runs together; of latencies. A mean of percentiles would mean nothing. |
+| `<figure>_sd` | Standard deviation between runs; empty below two runs. |
+| `<figure>_ci95_low`, `<figure>_ci95_high` | Where the mean over runs lies with 95 % confidence (Student's t). |
+| `<count>_share` | Events by trials, all runs together: cards by outcome of all cards, failed sessions of sessions started, interrupted updates of updates started, lost messages of messages sent. |
+| `<count>_share_ci95_low`, `<count>_share_ci95_high` | The share's 95 % interval (Clopper-Pearson), as if trials were independent: of 0 in N it gives an upper end. |
+
+`plan.csv`: one row per value that was tried: the value, `replications`, `keeps_all`, and for each bound the figure, its
+interval and the verdict (`met`, `missed`, `undecided`, `no figure`).
+
+With `--base`, also:
+";
 
 fn other_files() -> String {
     format!(

@@ -2,6 +2,7 @@
 //!
 //! Every run goes through [`common::run`] or [`common::Summary::assert_conserved`]: no violation, and all sums come out.
 
+mod campaign;
 mod cli;
 mod common;
 mod common_random_numbers;
