@@ -35,6 +35,8 @@ pub enum Purpose {
     Reissue = 8,
     /// The server's own keys that all cards have in common at issue.
     Common = 9,
+    /// The scenario of one case of a swarm.
+    Swarm = 11,
 }
 
 /// The owner of draws that belong to the `count`-th something of a card.

@@ -21,4 +21,5 @@ pub mod replicate;
 pub mod run;
 pub mod scenario;
 pub mod step;
+pub mod swarm;
 pub mod world;

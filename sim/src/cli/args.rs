@@ -63,6 +63,9 @@ pub(super) enum Command {
     /// Find the smallest (or largest) value of a key that keeps every bound, with confidence
     #[command(after_help = PLAN_EXAMPLES)]
     Plan(Plan),
+    /// Draw whole scenarios at random, and run them with all checkers
+    #[command(after_help = SWARM_EXAMPLES)]
+    Swarm(Swarm),
     /// Print the digests of one run (the other process of `verify`)
     #[command(hide = true)]
     Trace(Common),
@@ -123,6 +126,13 @@ Examples:
     --vary server.cores=1..64
   keystorm plan fleet.toml --slo 'server_wait_ms_p99<=50' --vary fleet.cards=1000,2000,5000,10000 --largest
   keystorm plan fleet.toml --slo 'auth_ms_p99<=3000' --vary load.window=1h,2h,4h,8h,1d";
+
+const SWARM_EXAMPLES: &str = "\
+A case that breaks a rule is made smaller (fewer settings, cards, seconds) before it is shown.
+
+Examples:
+  keystorm swarm --runs 2000 --seed 1
+  keystorm swarm --seed 1 --run 1234";
 
 /// What every command that runs a scenario takes.
 #[derive(Args, Debug)]
@@ -256,6 +266,26 @@ pub(super) struct Merge {
     /// Directory of the whole
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
+}
+
+/// Arguments of `swarm`.
+#[derive(Args, Debug)]
+pub(super) struct Swarm {
+    /// How many scenarios
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub(super) runs: u64,
+    /// The seed that they are drawn from
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) seed: u64,
+    /// Only the scenario of this number, from 1
+    #[arg(long, value_name = "I", conflicts_with = "runs", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub(super) run: Option<u64>,
+    /// How many go on at the same time [default: as many as there are CPUs]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) jobs: Option<u16>,
+    /// Show no progress
+    #[arg(long)]
+    pub(super) quiet: bool,
 }
 
 /// Arguments of `interrupt`. A filter that is not given lets everything through; one may be given several times.

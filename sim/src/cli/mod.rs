@@ -9,6 +9,7 @@ mod pairs;
 mod plan;
 mod progress;
 mod run;
+mod swarm;
 mod sweep;
 mod verify;
 
@@ -104,6 +105,7 @@ pub fn main() -> ExitCode {
         Command::Sweep(arguments) => sweep::sweep(&arguments),
         Command::Merge(arguments) => sweep::merge(&arguments),
         Command::Plan(arguments) => plan::plan(&arguments),
+        Command::Swarm(arguments) => swarm::swarm(&arguments),
         Command::Trace(arguments) => verify::trace(&arguments),
     };
     match done {

@@ -37,7 +37,27 @@ use value::Value;
 /// Everything that is wrong, with file, line, key, allowed range and remedy; a file that cannot be read too.
 pub fn load(path: &Path, overrides: &[String]) -> Result<Plan, ScenarioError> {
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
-    let source: Source = Arc::new(NamedSource::new(path.display().to_string(), text));
+    let dir = path.parent().unwrap_or(Path::new(""));
+    read(&path.display().to_string(), text, dir, &stem(path), overrides)
+}
+
+/// Reads a scenario that is in no file; its presets are looked for in the current directory.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn from_text(name: &str, text: &str, overrides: &[String]) -> Result<Plan, ScenarioError> {
+    read(name, text.to_owned(), Path::new(""), name, overrides)
+}
+
+fn read(
+    label: &str,
+    text: String,
+    dir: &Path,
+    stem: &str,
+    overrides: &[String],
+) -> Result<Plan, ScenarioError> {
+    let source: Source = Arc::new(NamedSource::new(label.to_owned(), text));
     let mut problems = Vec::new();
     let mut layers = vec![reader::file(&source, "", FILE, &mut problems)];
     for (i, text) in overrides.iter().enumerate() {
@@ -45,11 +65,11 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Plan, ScenarioError> {
     }
     ScenarioError::check(std::mem::take(&mut problems))?;
 
-    let presets = presets(path.parent().unwrap_or(Path::new("")), &layers)?;
+    let presets = presets(dir, &layers)?;
     layers.extend(presets);
     let resolved = resolve::resolve(&layers, &mut problems);
     ScenarioError::check(problems)?;
-    build::plan(resolved, &stem(path))
+    build::plan(resolved, stem)
 }
 
 /// A commented scenario that needs no other file, for `keystorm init`.
