@@ -43,12 +43,23 @@ pub struct ClientRules {
     pub exchanges: u16,
     /// Plain bytes of each request.
     pub request_bytes: u16,
+    /// Whether the server is told, by an empty proof, that a card refuses to prove itself. Escalation needs that: else
+    /// the server cannot tell a key that is torn from a card that is gone.
+    pub reports_refusals: bool,
 }
 
 impl ClientRules {
     /// For cards that speak T=1 and select their keys' DF by themselves.
     pub const fn new(suite: SuiteId, retry: Retry, exchanges: u16, request_bytes: u16) -> Self {
-        ClientRules { suite, protocol: Protocol::T1, implicit_df: true, retry, exchanges, request_bytes }
+        ClientRules {
+            suite,
+            protocol: Protocol::T1,
+            implicit_df: true,
+            retry,
+            exchanges,
+            request_bytes,
+            reports_refusals: false,
+        }
     }
 }
 
@@ -351,11 +362,12 @@ impl Client {
                 let prove = Instruction::internal_authenticate(pair.internal, rs);
                 self.instruct(rules, Step::ProveCard, prove, out);
             }
-            (Step::CardProof, Message::Verdict(true)) => {
+            (Step::CardProof, Message::Verdict(true)) if failure.is_none() => {
                 self.instruct(rules, Step::GetChallenge, Instruction::get_challenge(sizes.challenge), out);
             }
             (step @ Step::CardProof, Message::Verdict(false)) => {
-                self.end(Ending::Failed { step, cause: Cause::ServerSaidNo }, out);
+                let cause = failure.unwrap_or(Cause::ServerSaidNo);
+                self.end(Ending::Failed { step, cause }, out);
             }
             (Step::ServerChallenge, Message::ServerProof(csi)) if csi.len() == sizes.proof => {
                 let external = self.pair.external;
@@ -489,6 +501,9 @@ impl Client {
             }
             (Step::ProveCard, None) => {
                 self.next_request(rules, now, Step::CardProof, Message::CardProof(data), out);
+            }
+            (Step::ProveCard, Some(cause)) if rules.reports_refusals => {
+                self.report_no(rules, now, Step::CardProof, Message::CardProof(&[]), cause, out);
             }
             (Step::GetChallenge, None) => {
                 self.next_request(rules, now, Step::ServerChallenge, Message::ServerChallenge(data), out);

@@ -40,6 +40,15 @@ pub trait Directory {
     /// Drops the card's stage. A commit does that too.
     fn drop_stage(&mut self, card: CardId);
 
+    /// Notes that the card's pair at `depth` was refused, in place of what was noted.
+    fn refuse(&mut self, card: CardId, depth: Depth);
+
+    /// The depth whose pair was refused since the last commit.
+    fn refused(&self, card: CardId) -> Option<Depth>;
+
+    /// Forgets what was refused. A commit does that too.
+    fn forget_refusal(&mut self, card: CardId);
+
     /// Notes whether the card can only be issued anew.
     fn recall(&mut self, card: CardId, recalled: bool);
 
@@ -104,6 +113,7 @@ pub struct MemoryDirectory {
     common: Option<Common>,
     stages: BTreeMap<CardId, Stage>,
     recalled: BTreeSet<CardId>,
+    refused: BTreeMap<CardId, Depth>,
     starts: u32,
 }
 
@@ -128,6 +138,7 @@ impl MemoryDirectory {
             common: None,
             stages: BTreeMap::new(),
             recalled: BTreeSet::new(),
+            refused: BTreeMap::new(),
             starts: 0,
         }
     }
@@ -194,6 +205,7 @@ impl Directory for MemoryDirectory {
             self.renewal_mut(card, depth).committed = since;
         }
         self.drop_stage(card);
+        self.forget_refusal(card);
     }
 
     fn stage(&mut self, card: CardId, stage: Stage) {
@@ -213,6 +225,20 @@ impl Directory for MemoryDirectory {
     fn drop_stage(&mut self, card: CardId) {
         if !self.stages.is_empty() {
             self.stages.remove(&card);
+        }
+    }
+
+    fn refuse(&mut self, card: CardId, depth: Depth) {
+        self.refused.insert(card, depth);
+    }
+
+    fn refused(&self, card: CardId) -> Option<Depth> {
+        if self.refused.is_empty() { None } else { self.refused.get(&card).copied() }
+    }
+
+    fn forget_refusal(&mut self, card: CardId) {
+        if !self.refused.is_empty() {
+            self.refused.remove(&card);
         }
     }
 
@@ -236,6 +262,7 @@ impl Directory for MemoryDirectory {
         renewals.fill(Renewal { committed: now, spent: Stamp::NEVER });
         self.recalled.remove(&card);
         self.drop_stage(card);
+        self.forget_refusal(card);
     }
 }
 

@@ -47,6 +47,8 @@ pub struct ServerRules {
     pub complement: bool,
     /// What becomes of an interrupted renewal.
     pub recovery: Recovery,
+    /// Whether an upper pair that was refused is renewed by the pair one deeper, with everything above it.
+    pub escalation: bool,
     /// When keys fall due.
     pub schedule: Schedule,
     /// Plain bytes of each answer to session data.
@@ -138,11 +140,20 @@ impl<D: Directory> Server<D> {
     /// What the card's next connection would be assigned at `now`. Changes nothing.
     pub fn next_assignment(&self, card: CardId, now: SimTime) -> Assignment {
         let ServerRules { shape, recovery, ref schedule, .. } = self.rules;
-        if let Some(stage) = self.durable.staged(card) {
-            return policy::assign_staged(shape, self.rules.embodiment(card), stage.due, stage.tried);
-        }
         let renewal = |depth| self.durable.renewal(card, depth);
-        policy::assign(shape, recovery, schedule, card, now, self.durable.is_recalled(card), renewal)
+        let recalled = self.durable.is_recalled(card);
+        if let Some(refused) = self.durable.refused(card) {
+            let due = |depth| policy::is_due(recovery, schedule.due_since(card, depth, now), renewal(depth));
+            let escalated = policy::assign_escalated(shape, schedule, card, now, refused, recalled, due);
+            if let Some(assignment) = escalated {
+                return assignment;
+            }
+        }
+        if let Some(stage) = self.durable.staged(card) {
+            let (embodiment, _) = self.rules.renewal(card, stage.due);
+            return policy::assign_staged(shape, embodiment, stage.due, stage.tried);
+        }
+        policy::assign(shape, recovery, schedule, card, now, recalled, renewal)
     }
 
     /// What a live connection has been assigned.
@@ -280,8 +291,11 @@ impl<D: Directory> Server<D> {
                 }
             }
             (Phase::Offered, Message::UpdateVerdict(true)) => self.commit(place, header, out),
-            (Phase::Answered, Message::ServerVerdict(false))
-            | (Phase::Offered, Message::UpdateVerdict(false)) => {
+            (phase @ Phase::Answered, Message::ServerVerdict(false))
+            | (phase @ Phase::Offered, Message::UpdateVerdict(false)) => {
+                if phase == Phase::Answered {
+                    self.escalate(place);
+                }
                 let connection = self.volatile.connections.at(place);
                 note_interruption(connection, out);
                 connection.phase = Phase::Closed;
@@ -305,6 +319,7 @@ impl<D: Directory> Server<D> {
             self.volatile.connections.close_below(card, no, |connection| note_interruption(connection, out));
             self.promote_if_that_is_all(place, out);
         } else {
+            self.escalate(place);
             out.effects.push(ServerEffect::CardRefused(card));
         }
         let connection = self.volatile.connections.at(place);

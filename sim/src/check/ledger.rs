@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use keystorm_model::layout::KeyLayout;
 use keystorm_model::rings::{Ring, RingShape};
-use keystorm_model::server::Due;
+use keystorm_model::server::{Due, Stamp};
 use keystorm_model::suite::SuiteId;
 use keystorm_model::{CardId, ConnectionNo, Depth, SimTime};
 use keystorm_reports::results::PairState;
@@ -237,9 +237,28 @@ impl Ledger {
             closed == place || offer.values.iter().all(|&(slot, _)| replaced(slot))
         });
         self.offers[place as usize].values = values;
+        Some((started, self.recovered(card, due)))
+    }
+
+    /// Whether a renewal that this one makes good had been interrupted.
+    fn recovered(&mut self, card: CardId, due: Due) -> bool {
         // Most runs interrupt few updates: an empty set answers at once.
-        let recovered = !self.interrupted.is_empty() && self.interrupted.remove(&(card, due));
-        Some((started, recovered))
+        if self.interrupted.is_empty() {
+            return false;
+        }
+        let mut recovered = self.interrupted.remove(&(card, due));
+        if due.escalated {
+            // It renews what is above it too, whatever was tried there before.
+            let covered: Vec<_> = {
+                let deepest = Due { depth: Depth(due.depth.0 + 1), since: Stamp::NEVER, escalated: false };
+                let shallowest = Due { depth: Depth(0), ..deepest };
+                self.interrupted.range((card, shallowest)..(card, deepest)).copied().collect()
+            };
+            for interrupted in covered {
+                recovered |= self.interrupted.remove(&interrupted);
+            }
+        }
+        recovered
     }
 
     /// The connection of an update ended before the commit.
@@ -269,13 +288,11 @@ impl Ledger {
     }
 
     /// Versions and state of the card's pair at `depth`, where the two parties hold `card_keys` and, at each slot,
-    /// the pair `server_key`. A renewal of the pair replaces `renewed` of its keys. A key that is `torn` (a bit per slot) has no
-    /// value, and is judged by its version.
+    /// the pair `server_key`. A key that is `torn` (a bit per slot) has no value, and is judged by its version.
     pub fn pair<'s>(
         &self,
         card: CardId,
         depth: Depth,
-        renewed: usize,
         card_keys: &[u8],
         torn: u64,
         server_key: impl Fn(usize) -> &'s [u8],
@@ -303,10 +320,16 @@ impl Ledger {
         let state = state.unwrap_or(match newer_on_card {
             0 if card_side == [0, 0] => PairState::Old,
             0 => PairState::New,
-            newer if newer < renewed => PairState::Split,
+            newer if newer < self.renewed(card, slots) => PairState::Split,
             _ => PairState::CardAhead,
         });
         PairView { card: card_side, server: server_side, state }
+    }
+
+    /// How many of these keys the card's open update replaces that replaces most of them.
+    fn renewed(&self, card: CardId, slots: [usize; 2]) -> usize {
+        let replaced = |offer: &Offer| offer.values.iter().filter(|(slot, _)| slots.contains(slot)).count();
+        self.open(card).map(|(_, offer)| replaced(offer)).max().unwrap_or(slots.len())
     }
 
     /// Judges a pair outside of any connection: it may differ only through an update that was started and not
@@ -336,12 +359,11 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use keystorm_model::server::Stamp;
 
     const CARD: CardId = CardId(0);
     const AT: SimTime = SimTime::ZERO;
     const ONE: ConnectionNo = ConnectionNo(1);
-    const DUE: Due = Due { depth: Depth(0), since: Stamp::at(AT) };
+    const DUE: Due = Due { depth: Depth(0), since: Stamp::at(AT), escalated: false };
 
     /// Keys of AES-128, three internal and four external: slot 2 is Kai[3], slot 6 is Kae[4].
     struct Two {
@@ -374,7 +396,7 @@ mod tests {
         }
 
         fn state(&self) -> PairState {
-            self.ledger.pair(CARD, Depth(0), 2, &self.card, 0, |slot| &self.server[slot * 16..][..16]).state
+            self.ledger.pair(CARD, Depth(0), &self.card, 0, |slot| &self.server[slot * 16..][..16]).state
         }
     }
 
@@ -456,7 +478,7 @@ mod tests {
         two.ledger.offered(CARD, 6, &[7; 16]);
         two.store(6, 7);
         let server = two.server.clone();
-        let state = two.ledger.pair(CARD, Depth(0), 1, &two.card, 0, |slot| &server[slot * 16..][..16]).state;
+        let state = two.ledger.pair(CARD, Depth(0), &two.card, 0, |slot| &server[slot * 16..][..16]).state;
         assert_eq!(state, PairState::CardAhead);
     }
 

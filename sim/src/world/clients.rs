@@ -196,7 +196,7 @@ impl World {
         }
         let card = visit.holder.card;
         let renewed = renew.map(|due| {
-            let (embodiment, way) = self.server.rules().renewal(card, due.depth);
+            let (embodiment, way) = self.server.rules().renewal(card, due);
             (way, embodiment.keys(self.kind.shape, due.depth).count() as u32)
         });
         let command = 1 + visit.draws.below(which, commands_in_connection(&self.rules, renewed));

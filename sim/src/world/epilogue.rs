@@ -10,6 +10,7 @@ use keystorm_model::card::{Card, Power};
 use keystorm_model::client::{Client, ClientEffect, ClientInput, Ending};
 use keystorm_model::draw::{Draws, Purpose, Seed};
 use keystorm_model::outbox::Outbox;
+use keystorm_model::rings::Ring;
 use keystorm_model::server::{Directory, Recovery, RootRenewal, ServerEffect};
 use keystorm_model::{CardId, ClientId, Depth, SimTime, Span};
 use keystorm_reports::results::{CardRow, DepthRow, Outcome, PairState};
@@ -108,6 +109,16 @@ impl World {
 
     fn bring_up_to_date(&mut self, card: CardId) {
         for _ in 0..self.connections_due(card) {
+            self.connect_undisturbed(card);
+        }
+        if !self.plan.update.escalation {
+            return;
+        }
+        // Each pair that the card refuses, or is refused with, costs one more.
+        for _ in 1..self.kind.shape.depths() {
+            if self.connections_due(card) == 0 {
+                return;
+            }
             self.connect_undisturbed(card);
         }
     }
@@ -211,7 +222,7 @@ impl World {
             Outcome::Stranded => &mut counts.cards_stranded,
         } += 1;
         let promised = self.plan.update.recovery != Recovery::FirstContact;
-        let excepted = matches!(outcome, Outcome::Blocked | Outcome::Torn)
+        let excepted = self.has_no_usable_upper_pair(card)
             || self.cards.life(card).recalled
             || self.is_wanted_back(self.last_moment(), card)
             || self.has_half_a_root(card)
@@ -220,6 +231,28 @@ impl World {
             let what = "liveness: not up to date after the connections that the policy promises".into();
             self.ledger.violation(at, card, what);
         }
+    }
+
+    /// Whether every pair that the policy may authenticate the card's next renewal with is torn or blocked: the one that it
+    /// names, and with escalation those below.
+    fn has_no_usable_upper_pair(&self, card: CardId) -> bool {
+        let shape = self.kind.shape;
+        let next = self.server.next_assignment(card, self.last_moment());
+        let named = shape.internal() - next.pair.internal.0;
+        let last = if self.plan.update.escalation { shape.depths() - 1 } else { named };
+        next.renew.is_some() && (named..=last).all(|depth| !self.is_usable(card, Depth(depth)))
+    }
+
+    /// Whether the card can read both keys of a pair, and has tries left for it.
+    fn is_usable(&self, card: CardId, depth: Depth) -> bool {
+        let pair = self.kind.shape.pair(depth).expect("the depth exists");
+        let torn = self.cards.marks(card).torn();
+        let whole = |ring| {
+            let slot = self.kind.shape.slot(pair.key(ring)).expect("the pair's keys exist");
+            torn & 1 << slot == 0
+        };
+        let tries = self.cards.tries(card)[pair.external.index() - 1];
+        whole(Ring::Internal) && whole(Ring::External) && tries > 0
     }
 
     /// Whether a renewal of the root by itself was interrupted: nothing lies above it to renew it with.
@@ -231,10 +264,9 @@ impl World {
 
     fn pair(&self, card: CardId, depth: Depth) -> PairView {
         let directory = self.server.directory();
-        let renewed = self.server.rules().embodiment(card).rings().len();
         let torn = self.cards.marks(card).torn();
         let keys = self.cards.keys(card);
-        self.ledger.pair(card, depth, renewed, keys, torn, |slot| directory.key(card, slot))
+        self.ledger.pair(card, depth, keys, torn, |slot| directory.key(card, slot))
     }
 
     /// What became of a card, once the epilogue is over.
@@ -250,7 +282,6 @@ impl World {
             let pair = self.server.directory().key(card, slot);
             keys[layout.range(slot)] == *self.kind.suite.half_on_card(ring, pair)
         };
-        use keystorm_model::rings::Ring;
         if self.cards.marks(card).torn() != 0 {
             Outcome::Torn
         } else if tries == 0 {

@@ -232,6 +232,7 @@ impl World {
             embodiments: plan.update.embodiments.clone(),
             complement: plan.update.complement,
             recovery: plan.update.recovery,
+            escalation: plan.update.escalation,
             schedule,
             response_bytes: plan.load.response_bytes,
             idle: retry.patience() * 2 + Span::from_secs(60),
@@ -243,6 +244,7 @@ impl World {
             retry,
             exchanges: plan.load.exchanges,
             request_bytes: plan.load.request_bytes,
+            reports_refusals: plan.update.escalation,
         };
         let (clients, sites) = (plan.fleet.clients, plan.fleet.sites);
         let desks = (0..clients).map(|client| Desk::new(site_of(ClientId(client), clients, sites))).collect();
