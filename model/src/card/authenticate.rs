@@ -63,6 +63,9 @@ impl Execution<'_, '_> {
     /// comparison and given back on success, so that pulling the card out gains nothing.
     pub(super) fn external_authenticate(&mut self, command: &Command<'_>) -> Result<(), Failure> {
         let sizes = self.kind.suite.sizes();
+        if !command.data.is_empty() {
+            self.card.server = None;
+        }
         let no = apdu::referenced_key(command.p2).ok_or(StatusWord::WRONG_P1_P2)?;
         if command.p1 != 0 {
             return Err(StatusWord::WRONG_P1_P2.into());
@@ -74,7 +77,6 @@ impl Execution<'_, '_> {
             let left = if tries == 0 { StatusWord::BLOCKED } else { StatusWord::tries_left(tries) };
             return Err(left.into());
         }
-        self.card.server = None;
         if tries == 0 {
             return Err(StatusWord::BLOCKED.into());
         }
