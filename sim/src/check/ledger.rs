@@ -200,6 +200,18 @@ impl Ledger {
         }
     }
 
+    /// The card has answered OK to a command that stores the key at `slot`, and its memory holds `value` there.
+    pub fn answered_ok(&mut self, at: SimTime, card: CardId, slot: usize, value: &[u8]) {
+        let held = (slot, hash(value));
+        if !self.open(card).any(|(_, offer)| offer.values.contains(&held)) {
+            self.violation(
+                at,
+                card,
+                format!("the card answered OK and its memory does not hold the new key (slot {slot})"),
+            );
+        }
+    }
+
     /// The server has committed the update of `connection`; `card_keys` is what the card holds at this moment.
     /// Returns when the update started, and whether an earlier one for the same period had been interrupted.
     pub fn committed(

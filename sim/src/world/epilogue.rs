@@ -167,6 +167,7 @@ impl World {
         self.recorder.trace(at, Trace::AtServer, parties, datagram);
         let mut effects = std::mem::take(&mut self.server_out);
         self.server.step(self.last_moment(), datagram, &mut effects);
+        self.listen(self.last_moment(), datagram, &effects);
         let mut answers = Vec::new();
         for &effect in &effects.effects {
             match effect {
@@ -187,15 +188,13 @@ impl World {
     fn execute_undisturbed(&mut self, party: &mut Undisturbed, command: &[u8]) -> Vec<u8> {
         let at = SimTime::ZERO + self.plan.horizon;
         let mut answer = Vec::new();
-        self.keys_before.clear();
-        self.keys_before.extend_from_slice(self.cards.keys(party.id));
+        self.before.take(&self.cards, party.id);
         let mut memory = self.cards.memory(party.id);
         party
             .card
             .execute(&self.kind, &mut memory, &mut party.draws, command, &mut Power::steady(), &mut answer)
             .expect("steady power lasts");
-        self.judge_store(at, party.id, &party.witness, command);
-        party.witness.see(command, Some(&answer));
+        self.judge_command(at, party.id, &mut party.witness, command, Some(&answer));
         let parties = Parties { client: NOBODY, card: Some(party.id) };
         self.recorder.trace(at, Trace::Command, parties, command);
         self.recorder.trace(at, Trace::Answer, parties, &answer);
