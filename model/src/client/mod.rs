@@ -20,6 +20,7 @@ use crate::ids::{CardId, ConnectionId, KeyNo};
 use crate::message::{self, HEADER, Header, Message};
 use crate::orders::KeptOrders;
 use crate::outbox::{Outbox, Slice};
+use crate::planted::{self, Bug};
 use crate::reader::{Dialogue, Turn};
 use crate::reject::Reject;
 use crate::rings::Pair;
@@ -222,6 +223,13 @@ impl Client {
         match (&self.phase, input) {
             (_, ClientInput::Datagram(datagram)) => self.receive(rules, now, datagram, out),
             (Phase::Idle, _) => {}
+            (&Phase::AtCard(Step::StoreKey | Step::DeriveKey), ClientInput::CardGone)
+                if planted::is(Bug::ClientHidesLoss) =>
+            {
+                let step = Step::UpdateVerdict;
+                self.next_request(rules, now, step, Message::UpdateVerdict(true), out);
+                self.end(Ending::Failed { step, cause: Cause::CardPulled }, out);
+            }
             (_, ClientInput::CardGone) => self.fail(self.at(), Cause::CardPulled, out),
             (Phase::Waiting { .. }, ClientInput::Wake) => self.wake(rules, now, out),
             (&Phase::AtCard(step), ClientInput::CardAnswer(answer)) => {
@@ -343,6 +351,13 @@ impl Client {
             Ok(decoded) => decoded,
             Err(error) => return out.effects.push(ClientEffect::Rejected(error.into())),
         };
+        if let Phase::AtCard(step @ Step::GetChallenge) = self.phase
+            && header == self.header()
+            && planted::is(Bug::ClientRepeatsCommand)
+        {
+            let again = Instruction::get_challenge(rules.suite.sizes().challenge);
+            return self.instruct(rules, step, again, out);
+        }
         let Phase::Waiting { step, failure, .. } = self.phase else {
             return; // the card has the word: this answer has been acted on
         };
@@ -493,7 +508,13 @@ impl Client {
         status: StatusWord,
         out: &mut Outbox<ClientEffect>,
     ) {
-        let refusal = (status != StatusWord::OK).then_some(Cause::CardSaidNo(status));
+        let mut refusal = (status != StatusWord::OK).then_some(Cause::CardSaidNo(status));
+        if refusal.is_some()
+            && matches!(step, Step::StoreKey | Step::DeriveKey)
+            && planted::is(Bug::ClientHidesNg)
+        {
+            refusal = None;
+        }
         match (step, refusal) {
             (Step::Select, None) => {
                 self.card = files::card_number(data).expect("a sound answer has it");

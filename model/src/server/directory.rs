@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::ConnectionNo;
 use crate::ids::{CardId, Depth};
+use crate::planted::{self, Bug};
 use crate::server::policy::{Due, Renewal, Stamp};
 use crate::time::SimTime;
 
@@ -164,6 +165,9 @@ impl MemoryDirectory {
         if let Some(common) = &mut self.common
             && let Some(external) = slot.checked_sub(common.first)
         {
+            if planted::is(Bug::ServerOverwritesCommon) {
+                common.pairs[external * self.pair_length..][..self.pair_length].copy_from_slice(pair);
+            }
             common.own[card.index()] |= 1 << external;
         }
     }
@@ -171,6 +175,12 @@ impl MemoryDirectory {
 
 impl Directory for MemoryDirectory {
     fn start(&mut self) -> u32 {
+        if self.starts > 0 && planted::is(Bug::ServerForgetsRefusals) {
+            self.refused.clear();
+        }
+        if self.starts > 0 && planted::is(Bug::ServerForgetsStarts) {
+            return 0;
+        }
         self.starts += 1;
         self.starts - 1
     }
@@ -204,7 +214,9 @@ impl Directory for MemoryDirectory {
         for &(depth, since) in commit.renewed {
             self.renewal_mut(card, depth).committed = since;
         }
-        self.drop_stage(card);
+        if !planted::is(Bug::ServerKeepsStage) {
+            self.drop_stage(card);
+        }
         self.forget_refusal(card);
     }
 

@@ -3,6 +3,7 @@
 //! The recovery policies differ here and in what the server notes durably, and nowhere else.
 
 use crate::ids::{CardId, Depth};
+use crate::planted::{self, Bug};
 use crate::rings::{KeyRef, Pair, Ring, RingShape};
 use crate::time::{SimTime, Span};
 
@@ -283,13 +284,17 @@ pub fn assign(
 ) -> Assignment {
     // The root pair of a card that is recalled may be half renewed: it neither renews nor is renewed.
     let usable = if recalled { shape.depths().saturating_sub(2) } else { shape.depths() };
-    for depth in (0..schedule.depths().min(usable)).rev().map(Depth) {
+    let depths = schedule.depths().min(usable);
+    for depth in (0..depths).rev().map(Depth) {
+        let depth =
+            if planted::is(Bug::ServerGoesShallowFirst) { Depth(depths - 1 - depth.0) } else { depth };
         let since = schedule.due_since(card, depth, now);
         if !is_due(recovery, since, renewal(depth)) {
             continue;
         }
         // The root pair has none above it.
         let pair = match (shape.pair(Depth(depth.0 + 1)), schedule.root) {
+            (Some(_), _) if planted::is(Bug::ServerRenewsWithWorkingPair) => shape.working(),
             (Some(above), _) => above,
             (None, Some(RootRenewal::Itself)) => shape.root(),
             (None, _) => continue,

@@ -9,6 +9,7 @@ use crate::ids::{CardId, Depth};
 use crate::message::{Header, Message};
 use crate::orders::{Orders, Way};
 use crate::outbox::Outbox;
+use crate::planted::{self, Bug};
 use crate::rings::{KeyRef, Ring, RingShape};
 use crate::suite::{Family, MAX_RANDOM};
 use crate::time::SimTime;
@@ -49,6 +50,9 @@ impl ServerRules {
 impl<D: Directory> Server<D> {
     /// Notes that what is due at `now` has had its chance.
     pub(super) fn spend(&mut self, card: CardId, now: SimTime, due: Due) {
+        if planted::is(Bug::ServerSpendsNothing) {
+            return;
+        }
         let (depths, most) = (self.rules.renewed_depths(card, due), self.rules.schedule.depths());
         for depth in depths.filter(|depth| depth.0 < most) {
             let since = self.rules.schedule.due_since(card, depth, now);
@@ -137,8 +141,13 @@ impl<D: Directory> Server<D> {
         if suite.family() == Family::Asymmetric {
             self.volatile.work.generates += count as u32;
         }
-        if self.stages(due.depth) {
+        if self.stages(due.depth) && !planted::is(Bug::ServerStagesNothing) {
             self.put_on_stage(place, orders.parts().1, &offered);
+        }
+        if planted::is(Bug::ServerCommitsEarly) {
+            let opened = self.volatile.connections.at(place).opened;
+            self.write(card, due, opened, &offered);
+            out.effects.push(ServerEffect::Committed { card, connection: no, due });
         }
         let connection = self.volatile.connections.at(place);
         connection.offered = offered;
@@ -189,6 +198,9 @@ impl<D: Directory> Server<D> {
 /// Reports an update that ends with its connection.
 pub(super) fn note_interruption(connection: &Connection, out: &mut Outbox<ServerEffect>) {
     let (Phase::Offered, Some(due)) = (connection.phase, connection.assignment.renew) else { return };
+    if planted::is(Bug::ServerHidesInterruptions) {
+        return;
+    }
     let Connection { card, no, .. } = *connection;
     out.effects.push(ServerEffect::Interrupted { card, connection: no, due });
 }

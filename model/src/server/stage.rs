@@ -10,6 +10,7 @@ use super::{RS, Server, answer, key_of};
 use crate::ids::{CardId, Depth};
 use crate::message::{Header, Message};
 use crate::outbox::Outbox;
+use crate::planted::{self, Bug};
 use crate::rings::{KeyRef, RingShape};
 use crate::suite::MAX_RANDOM;
 use crate::time::SimTime;
@@ -139,6 +140,9 @@ impl<D: Directory> Server<D> {
         for depth in self.rules.renewed_depths(card, due).filter(|depth| depth.0 < schedule.depths()) {
             renewed[depths] = (depth, schedule.due_since(card, depth, opened));
             depths += 1;
+        }
+        if planted::is(Bug::ServerCommitsHalf) {
+            count = 1;
         }
         let commit = Commit { slots: &slots[..count], pairs, renewed: &renewed[..depths] };
         self.durable.commit(card, &commit);
