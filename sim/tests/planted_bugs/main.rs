@@ -8,6 +8,8 @@ mod fleet;
 mod list;
 mod server;
 
+use std::process::Command;
+
 use keystorm_model::planted;
 
 use list::BUGS;
@@ -36,4 +38,27 @@ fn planted_bugs_are_the_only_thing_that_the_checkers_see() {
     for trial in trials {
         assert_eq!(trial.run(), Vec::<String>::new(), "{trial:?}");
     }
+}
+
+/// What is built to be used has no hook in it: the feature comes with the tests alone.
+#[test]
+fn planted_bugs_do_not_ship() {
+    let features = |edges: &str| {
+        let mut tree = Command::new(env!("CARGO"));
+        tree.args([
+            "tree",
+            "--offline",
+            "--package",
+            "keystorm",
+            "--edges",
+            edges,
+            "--invert",
+            "keystorm-model",
+        ]);
+        let tree = tree.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
+        assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+        String::from_utf8(tree.stdout).expect("cargo writes text")
+    };
+    assert!(features("features,normal,build,dev").contains("planted-bugs"), "as the tests have it");
+    assert!(!features("features,normal,build").contains("planted-bugs"));
 }
