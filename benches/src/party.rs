@@ -70,6 +70,7 @@ impl Party {
             embodiments: vec![embodiment],
             complement: false,
             recovery: Recovery::UntilCommitted,
+            escalation: false,
             schedule: Schedule { periods: vec![PERIOD], orders: Vec::new(), root: None },
             response_bytes: 64,
             idle: Span::from_secs(60),

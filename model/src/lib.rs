@@ -13,6 +13,7 @@
 //! | what crosses the line | [`message`], [`orders`], [`secure`] |
 //! | the client, and its retransmissions | [`client`] |
 //! | the server, its directory and its recovery policies | [`server`] |
+//! | mistakes that tests plant | [`planted`] |
 //! | where random numbers come from | [`draw`] |
 
 pub mod apdu;
@@ -24,6 +25,7 @@ pub mod layout;
 pub mod message;
 pub mod orders;
 pub mod outbox;
+pub mod planted;
 pub mod ratio;
 pub mod reader;
 pub mod reject;

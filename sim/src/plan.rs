@@ -342,6 +342,8 @@ pub struct UpdatePlan {
     pub due: DueAtStart,
     /// What becomes of an interrupted renewal.
     pub recovery: Recovery,
+    /// Whether an upper pair that was refused is renewed by the pair one deeper, with everything above it.
+    pub escalation: bool,
 }
 
 /// Cards that are issued anew.

@@ -38,6 +38,7 @@ mod tests {
             retry,
             exchanges: 1,
             request_bytes: 16,
+            reports_refusals: false,
         };
         let t1 = |renewal| commands_in_connection(&rules(Protocol::T1, true), renewal);
         assert_eq!(t1(None), 4, "Rs, GET CHALLENGE, EXTERNAL AUTHENTICATE, Ro");

@@ -5,6 +5,7 @@ use std::collections::{BinaryHeap, VecDeque};
 
 use crate::draw::{Draws, Purpose, Seed, owner};
 use crate::ids::{CardId, ConnectionId, ConnectionNo, KeyNo};
+use crate::planted::{self, Bug};
 use crate::rings::Pair;
 use crate::secure::Channel;
 use crate::server::policy::Assignment;
@@ -261,7 +262,11 @@ impl Connections {
                 let connection = &self.slab[link.0 as usize];
                 (connection.older, connection.no < no)
             };
-            if below {
+            let kept = below
+                && (self.slab[link.0 as usize].phase == Phase::Offered
+                    && planted::is(Bug::ServerAcceptsLateOk)
+                    || planted::is(Bug::ServerClosesNothing));
+            if below && !kept {
                 self.close(link.0 as usize, &mut dropped);
             }
             link = older;

@@ -25,6 +25,7 @@ use crate::draw::Seed;
 use crate::ids::{CardId, ConnectionId, Depth, KeyNo};
 use crate::message::{self, HEADER, Header, Message};
 use crate::outbox::Outbox;
+use crate::planted::{self, Bug};
 use crate::reject::Reject;
 use crate::rings::{KeyRef, Ring, RingShape};
 use crate::secure::{Channel, Direction, TAG};
@@ -47,6 +48,8 @@ pub struct ServerRules {
     pub complement: bool,
     /// What becomes of an interrupted renewal.
     pub recovery: Recovery,
+    /// Whether an upper pair that was refused is renewed by the pair one deeper, with everything above it.
+    pub escalation: bool,
     /// When keys fall due.
     pub schedule: Schedule,
     /// Plain bytes of each answer to session data.
@@ -138,11 +141,21 @@ impl<D: Directory> Server<D> {
     /// What the card's next connection would be assigned at `now`. Changes nothing.
     pub fn next_assignment(&self, card: CardId, now: SimTime) -> Assignment {
         let ServerRules { shape, recovery, ref schedule, .. } = self.rules;
-        if let Some(stage) = self.durable.staged(card) {
-            return policy::assign_staged(shape, self.rules.embodiment(card), stage.due, stage.tried);
-        }
         let renewal = |depth| self.durable.renewal(card, depth);
-        policy::assign(shape, recovery, schedule, card, now, self.durable.is_recalled(card), renewal)
+        let recalled = self.durable.is_recalled(card);
+        if let Some(refused) = self.durable.refused(card) {
+            let due = |depth| policy::is_due(recovery, schedule.due_since(card, depth, now), renewal(depth));
+            let escalated = policy::assign_escalated(shape, schedule, card, now, refused, recalled, due);
+            if let Some(assignment) = escalated {
+                return assignment;
+            }
+        }
+        if let Some(stage) = self.durable.staged(card) {
+            let (embodiment, _) = self.rules.renewal(card, stage.due);
+            let tried = stage.tried && !planted::is(Bug::ServerGuessesAgain);
+            return policy::assign_staged(shape, embodiment, stage.due, tried);
+        }
+        policy::assign(shape, recovery, schedule, card, now, recalled, renewal)
     }
 
     /// What a live connection has been assigned.
@@ -190,7 +203,11 @@ impl<D: Directory> Server<D> {
             }
             (Message::Hello, None) if header.sequence == 0 => self.open(now, header, out),
             (Message::Hello, None) => out.effects.push(ServerEffect::Rejected(Reject::OutOfOrder)),
+            (Message::Hello, Some(_)) if planted::is(Bug::ServerActsTwice) => self.open(now, header, out),
             (Message::Bye, Some(place)) => {
+                if planted::is(Bug::ServerDropsStageAtBye) {
+                    self.durable.drop_stage(header.card);
+                }
                 self.give_up_guess(place);
                 self.volatile.connections.close(place, |connection| note_interruption(connection, out));
             }
@@ -266,7 +283,7 @@ impl<D: Directory> Server<D> {
             {
                 self.server_challenge(place, header, ra, out);
             }
-            (Phase::Answered, Message::ServerVerdict(true)) => {
+            (Phase::Answered, Message::ServerVerdict(ok)) if ok || planted::is(Bug::ServerIgnoresNg) => {
                 let connection = self.volatile.connections.at(place);
                 out.effects.push(ServerEffect::Authenticated(connection.card));
                 match (connection.assignment.renew, connection.guess) {
@@ -280,9 +297,18 @@ impl<D: Directory> Server<D> {
                 }
             }
             (Phase::Offered, Message::UpdateVerdict(true)) => self.commit(place, header, out),
-            (Phase::Answered, Message::ServerVerdict(false))
-            | (Phase::Offered, Message::UpdateVerdict(false)) => {
+            (phase @ Phase::Answered, Message::ServerVerdict(false))
+            | (phase @ Phase::Offered, Message::UpdateVerdict(false)) => {
+                if phase == Phase::Answered {
+                    self.escalate(place);
+                }
                 let connection = self.volatile.connections.at(place);
+                if let (Phase::Offered, Some(due)) = (phase, connection.assignment.renew)
+                    && planted::is(Bug::ServerCommitsOnNg)
+                {
+                    let renewed = &[(due.depth, due.since)];
+                    self.durable.commit(header.card, &Commit { slots: &[], pairs: &[], renewed });
+                }
                 note_interruption(connection, out);
                 connection.phase = Phase::Closed;
                 answer(connection, header, Message::Done { again: false }, out);
@@ -305,6 +331,7 @@ impl<D: Directory> Server<D> {
             self.volatile.connections.close_below(card, no, |connection| note_interruption(connection, out));
             self.promote_if_that_is_all(place, out);
         } else {
+            self.escalate(place);
             out.effects.push(ServerEffect::CardRefused(card));
         }
         let connection = self.volatile.connections.at(place);
@@ -332,11 +359,16 @@ impl<D: Directory> Server<D> {
         let ro = &mut ro[..suite.sizes().challenge];
         let connection = self.volatile.connections.at(place);
         connection.draws.bytes(self.volatile.first_word + RO, ro);
+        if planted::is(Bug::ServerRepeatsRo) {
+            ro.fill(0);
+        }
         let card = connection.card;
         let internal = KeyNo(self.rules.shape.internal());
         let mut session_key = std::mem::take(&mut self.volatile.plain);
         session_key.clear();
-        let key = suite.private_half(self.key(card, Ring::Internal, internal));
+        let made_with =
+            if planted::is(Bug::ServerTakesWrongSessionKey) { KeyNo(internal.0 - 1) } else { internal };
+        let key = suite.private_half(self.key(card, Ring::Internal, made_with));
         suite.prove(key, ro, &mut session_key);
         self.volatile.work.proves += 1;
         let value = out.put(|bytes| bytes.extend_from_slice(ro));

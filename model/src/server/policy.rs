@@ -3,6 +3,7 @@
 //! The recovery policies differ here and in what the server notes durably, and nowhere else.
 
 use crate::ids::{CardId, Depth};
+use crate::planted::{self, Bug};
 use crate::rings::{KeyRef, Pair, Ring, RingShape};
 use crate::time::{SimTime, Span};
 
@@ -217,12 +218,45 @@ pub struct Due {
     pub depth: Depth,
     /// Since when it is due.
     pub since: Stamp,
+    /// Whether an upper pair was refused, so that every depth from this one up is renewed, in both rings, whatever the
+    /// card's embodiment.
+    pub escalated: bool,
+}
+
+impl Due {
+    /// Whether both replace the same keys of a card.
+    pub fn replaces_the_same(self, other: Due) -> bool {
+        (self.depth, self.escalated) == (other.depth, other.escalated)
+    }
 }
 
 /// Whether a depth is due, given since when and what was done about it.
 pub fn is_due(recovery: Recovery, since: Stamp, known: Renewal) -> bool {
     let spent = recovery == Recovery::FirstContact && known.spent >= since;
     known.committed < since && !spent
+}
+
+/// The assignment of the next connection of a card of which the pair at `refused` was refused: everything from that
+/// depth up is renewed under the pair one deeper, and from deeper still if something below it is `due`. `None` if that
+/// pair cannot be used.
+pub fn assign_escalated(
+    shape: RingShape,
+    schedule: &Schedule,
+    card: CardId,
+    now: SimTime,
+    refused: Depth,
+    recalled: bool,
+    due: impl Fn(Depth) -> bool,
+) -> Option<Assignment> {
+    let root = shape.depths() - 1;
+    let deepest = (refused.0..root.min(schedule.depths())).rev().map(Depth).find(|&depth| due(depth));
+    let depth = deepest.unwrap_or(refused).max(refused);
+    if depth.0 >= root || recalled && depth.0 + 1 == root {
+        return None;
+    }
+    let since = schedule.due_since(card, depth, now);
+    let due = Due { depth, since, escalated: true };
+    Some(Assignment { pair: shape.pair(Depth(depth.0 + 1))?, renew: Some(due), guess: false })
 }
 
 /// The assignment of the next connection of a card for which a renewal of `due` by `embodiment` is staged. A stage that
@@ -250,18 +284,22 @@ pub fn assign(
 ) -> Assignment {
     // The root pair of a card that is recalled may be half renewed: it neither renews nor is renewed.
     let usable = if recalled { shape.depths().saturating_sub(2) } else { shape.depths() };
-    for depth in (0..schedule.depths().min(usable)).rev().map(Depth) {
+    let depths = schedule.depths().min(usable);
+    for depth in (0..depths).rev().map(Depth) {
+        let depth =
+            if planted::is(Bug::ServerGoesShallowFirst) { Depth(depths - 1 - depth.0) } else { depth };
         let since = schedule.due_since(card, depth, now);
         if !is_due(recovery, since, renewal(depth)) {
             continue;
         }
         // The root pair has none above it.
         let pair = match (shape.pair(Depth(depth.0 + 1)), schedule.root) {
+            (Some(_), _) if planted::is(Bug::ServerRenewsWithWorkingPair) => shape.working(),
             (Some(above), _) => above,
             (None, Some(RootRenewal::Itself)) => shape.root(),
             (None, _) => continue,
         };
-        return Assignment { pair, renew: Some(Due { depth, since }), guess: false };
+        return Assignment { pair, renew: Some(Due { depth, since, escalated: false }), guess: false };
     }
     Assignment { pair: shape.working(), renew: None, guess: false }
 }
@@ -309,7 +347,7 @@ mod tests {
         let (never, now) = (committed(Stamp::NEVER), committed(stamp(Span::ZERO)));
         let both = at(Recovery::UntilCommitted, Span::ZERO, [never, never]);
         assert_eq!(both.pair, pair(1, 2));
-        assert_eq!(both.renew, Some(Due { depth: Depth(1), since: stamp(Span::ZERO) }));
+        assert_eq!(both.renew, Some(Due { depth: Depth(1), since: stamp(Span::ZERO), escalated: false }));
         let shallow = at(Recovery::UntilCommitted, Span::ZERO, [never, now]);
         assert_eq!(shallow.pair, pair(2, 3));
         let none = at(Recovery::UntilCommitted, Span::ZERO, [now, now]);
@@ -321,7 +359,7 @@ mod tests {
         let known = [committed(stamp(Span::ZERO)); 2];
         assert_eq!(at(Recovery::UntilCommitted, MONTH - Span::from_ns(1), known).renew, None);
         let due = at(Recovery::UntilCommitted, MONTH, known).renew;
-        assert_eq!(due, Some(Due { depth: Depth(0), since: stamp(MONTH) }));
+        assert_eq!(due, Some(Due { depth: Depth(0), since: stamp(MONTH), escalated: false }));
     }
 
     #[test]
@@ -387,6 +425,23 @@ mod tests {
         let itself = assigned(Some(RootRenewal::Itself));
         assert_eq!((itself.pair, itself.renew.unwrap().depth), (pair(1, 2), Depth(2)));
         assert_eq!(assigned(Some(RootRenewal::Reissue)).renew, None, "no connection can do it");
+    }
+
+    #[test]
+    fn an_escalation_takes_the_pair_one_deeper_or_the_one_below_the_deepest_due_depth() {
+        let shape = RingShape::new(5, 5).unwrap();
+        let schedule = Schedule { periods: vec![MONTH, YEAR, YEAR, YEAR], orders: Vec::new(), root: None };
+        let assigned = |refused, recalled, deepest_due: u8| {
+            let due = |depth: Depth| depth.0 <= deepest_due;
+            let now = SimTime::ZERO;
+            assign_escalated(shape, &schedule, CARD, now, Depth(refused), recalled, due)
+                .map(|it| (it.pair, it.renew.unwrap().depth, it.renew.unwrap().escalated))
+        };
+        assert_eq!(assigned(1, false, 0), Some((pair(3, 3), Depth(1), true)));
+        assert_eq!(assigned(1, false, 2), Some((pair(2, 2), Depth(2), true)));
+        assert_eq!(assigned(3, false, 0), Some((pair(1, 1), Depth(3), true)));
+        assert_eq!(assigned(3, true, 0), None, "the root of a recalled card renews nothing");
+        assert_eq!(assigned(4, false, 0), None, "nothing lies below the root");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod authentication;
 mod claims;
 mod common;
+mod escalation;
 mod garbage;
 mod interleavings;
 mod late;

@@ -123,6 +123,7 @@ impl Setup {
             embodiments: vec![embodiment],
             complement: false,
             recovery,
+            escalation: false,
             schedule: Schedule { periods: Vec::new(), orders, root: None },
             response_bytes: DATA_BYTES,
             idle: IDLE,

@@ -192,6 +192,7 @@ fn update(r: &Resolved) -> UpdatePlan {
         orders: orders(r),
         root: root(r),
         due: if r.choice("update.due") == DUE[0] { DueAtStart::All } else { DueAtStart::None },
+        escalation: r.flag("update.escalation"),
         recovery: named(&Recovery::ALL, Recovery::name, r.choice("update.recovery")),
     }
 }

@@ -310,6 +310,7 @@ pub(super) static KEYS: &[Key] = &[
     key("update.root", Kind::OneOf(|| ROOT.to_vec()), Value("never"), "What happens when the root pair is due, by its period or by an order [0058-0059]: it renews itself, or the card is issued anew (see `[reissue]`). \"never\": it is never due."),
     key("update.due", Kind::OneOf(|| DUE.to_vec()), Value("all"), "Which cards are due at time 0; the others wait until a period turns."),
     key("update.recovery", Kind::OneOf(|| Recovery::ALL.iter().map(|r| r.name()).collect()), Value("until-committed"), "What becomes of an interrupted renewal: its only chance is spent at the first contact, or it stays due until the server has committed it."),
+    key("update.escalation", Kind::Flag, Value("false"), "After an NG in the authentication with an upper pair, the next connection uses the pair one deeper and renews everything above it, as embodiment 3 does; a card that cannot use its root pair either goes to its issuer, if `update.root` knows one."),
 
     key("reissue.after_refusals", count(0, 100), Value("0"), "After so many sessions in a row that failed with an NG of card or server; 0: only where the root demands it."),
     key("reissue.way", Kind::OneOf(|| ReissueWay::ALL.iter().map(|w| w.name()).collect()), Value("return"), "The card goes back to the issuer and is missing meanwhile, or a new one comes and the old one is used until then."),

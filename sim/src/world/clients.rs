@@ -1,15 +1,17 @@
 //! What happens at the desks: holders arrive, cards are inserted, answer commands and are pulled out, clients
 //! talk to the server.
 
-use keystorm_model::apdu;
-use keystorm_model::card::{CardWork, Power, PowerLost, Remains};
+use keystorm_model::apdu::{self, Command, StatusWord};
+use keystorm_model::card::{CardType, CardWork, Power, PowerLost, Remains};
 use keystorm_model::client::{Cause, ClientEffect, ClientInput, Ending, commands_in_connection};
 use keystorm_model::draw::{Seed, owner};
+use keystorm_model::reject::Reject;
 use keystorm_model::secure::Direction;
 use keystorm_model::server::Due;
 use keystorm_model::{CardId, ClientId, ConnectionId, SimTime, Span};
 use keystorm_reports::results::Phase;
 
+use crate::check::memory;
 use crate::check::witness::Witness;
 use crate::plan::SessionPlan;
 use crate::record::digest::{Parties, Trace};
@@ -160,7 +162,10 @@ impl World {
                     let attempt = Attempt { direction: Direction::Up, sequence, copy };
                     self.send(at, client, attempt, effects.get(datagram), out);
                 }
-                ClientEffect::Command(command) => self.command(at, client, effects.get(command)),
+                ClientEffect::Command(command) => {
+                    self.judge_turn(at, client);
+                    self.command(at, client, effects.get(command));
+                }
                 ClientEffect::Challenged { .. } if self.rules.implicit_df => {
                     let visit = self.desks[client.index()].visit.as_ref();
                     let renew = visit.and_then(|visit| {
@@ -173,7 +178,14 @@ impl World {
                 ClientEffect::Authenticated => self.authenticated(at, client),
                 ClientEffect::ServerRefused => self.recorder.counts.auth_failed += 1,
                 ClientEffect::Ended(ending) => self.ended(at, client, ending, out),
-                ClientEffect::Rejected(_) => self.recorder.counts.rejects += 1,
+                ClientEffect::Rejected(reject) => {
+                    self.recorder.counts.rejects += 1;
+                    let visit = self.desks[client.index()].visit.as_ref();
+                    if let (Reject::BadSeal, Some(visit)) = (reject, visit) {
+                        let what = "session data came under another key than the client's".into();
+                        self.ledger.violation(at, visit.holder.card, what);
+                    }
+                }
             }
         }
         effects.clear();
@@ -196,7 +208,7 @@ impl World {
         }
         let card = visit.holder.card;
         let renewed = renew.map(|due| {
-            let (embodiment, way) = self.server.rules().renewal(card, due.depth);
+            let (embodiment, way) = self.server.rules().renewal(card, due);
             (way, embodiment.keys(self.kind.shape, due.depth).count() as u32)
         });
         let command = 1 + visit.draws.below(which, commands_in_connection(&self.rules, renewed));
@@ -206,6 +218,15 @@ impl World {
             _ => PullMoment::After,
         };
         visit.pull = Some(Pull { command, moment });
+    }
+
+    /// A card is given its next command when it has answered the one before.
+    fn judge_turn(&mut self, at: SimTime, client: ClientId) {
+        let desk = &self.desks[client.index()];
+        if let (Reader::Executing { .. }, Some(visit)) = (&desk.reader, &desk.visit) {
+            let what = "a client gave its card a command that it had given already".into();
+            self.ledger.violation(at, visit.holder.card, what);
+        }
     }
 
     /// Gives the card a command. The card works on it at once; its answer comes when it has had its time.
@@ -248,25 +269,22 @@ impl World {
     ) -> Result<CardWork, PowerLost> {
         let visit = self.desks[client.index()].visit.as_mut().expect("a card is in the reader");
         let card = visit.holder.card;
-        let renews = command.get(1).is_some_and(|&ins| apdu::renews(ins));
-        if renews {
-            self.keys_before.clear();
-            self.keys_before.extend_from_slice(self.cards.keys(card));
+        if memory::concerns(command) {
+            self.before.take(&self.cards, card);
         }
         let writes_before = if power == Power::steady() { 0 } else { self.cards.writes(card) };
         let mut memory = self.cards.memory(card);
         let done = visit.card.execute(&self.kind, &mut memory, &mut visit.draws, command, &mut power, answer);
         self.crypto.ciphers += done.map_or(0, |work| u64::from(work.proves + work.checks));
-        let witness = visit.witness;
-        visit.witness.see(command, done.is_ok().then_some(answer.as_slice()));
+        let answered = done.is_ok().then_some(answer.as_slice());
+        let mut witness = std::mem::take(&mut visit.witness);
         if self.recorder.is_load(at) {
             let writes = done.map_or_else(|_| self.cards.writes(card) - writes_before, |work| work.writes);
             self.recorder.counts.apdus += 1;
             self.recorder.counts.nvm_writes += u64::from(writes);
         }
-        if renews {
-            self.judge_store(at, card, &witness, command);
-        }
+        self.judge_command(at, card, &mut witness, command, answered);
+        self.desks[client.index()].visit.as_mut().expect("it is still there").witness = witness;
         done
     }
 
@@ -296,25 +314,59 @@ impl World {
         whole * u64::from(moment + 1) / u64::from(moments + 2)
     }
 
-    /// Lets the checkers judge what a command did to the card's keys, by those before it and after it. After a power
-    /// loss those count that the next power-up will find, and a torn key has no value to be judged.
-    pub(super) fn judge_store(&mut self, at: SimTime, card: CardId, witness: &Witness, command: &[u8]) {
+    /// Lets the checkers judge a command and what it did to the card's memory.
+    pub(super) fn judge_command(
+        &mut self,
+        at: SimTime,
+        card: CardId,
+        witness: &mut Witness,
+        command: &[u8],
+        answer: Option<&[u8]>,
+    ) {
+        if memory::concerns(command) {
+            self.judge_memory(at, card, witness, command, answer);
+        }
+        if let Err(what) = witness.see(&self.kind, command, answer) {
+            self.ledger.violation(at, card, what);
+        }
+    }
+
+    /// Judges a card's keys and counters by those before a command and after it. After a power loss those count that
+    /// the next power-up will find, and a torn key has no value to be judged.
+    fn judge_memory(
+        &mut self,
+        at: SimTime,
+        card: CardId,
+        witness: &Witness,
+        command: &[u8],
+        answer: Option<&[u8]>,
+    ) {
         let layout = self.kind.layout();
         let unsettled = self.cards.marks(card).is_unsettled();
         let settled = unsettled.then(|| self.cards.chip(card).settled(&self.kind));
-        let (after, torn) = match &settled {
-            Some(chip) => (chip.keys(&self.kind), chip.marks().torn()),
-            None => (self.cards.keys(card), self.cards.marks(card).torn()),
+        let (after, tries, torn) = match &settled {
+            Some(chip) => (chip.keys(&self.kind), chip.tries(&self.kind), chip.marks().torn()),
+            None => (self.cards.keys(card), self.cards.tries(card), self.cards.marks(card).torn()),
         };
+        let state = memory::State { tries, torn };
+        if let Err(what) = memory::judge(&self.kind, command, answer, self.before.state(), state) {
+            self.ledger.violation(at, card, what);
+        }
+        let inside = self.server.rules().embodiment(card).inside();
         for slot in 0..layout.slots() {
-            let (old, new) = (&self.keys_before[layout.range(slot)], &after[layout.range(slot)]);
+            let (old, new) = (&self.before.keys[layout.range(slot)], &after[layout.range(slot)]);
             if old == new || torn & 1 << slot != 0 {
                 continue;
             }
             self.ledger.stored(at, card, slot, new);
-            if let Err(what) = witness.judge_store(&self.kind, command) {
+            if let Err(what) = witness.judge_store(&self.kind, inside, command, new) {
                 self.ledger.violation(at, card, what);
             }
+        }
+        // What the card has said OK to must be there.
+        let ok = answer.and_then(apdu::split_answer).is_some_and(|(_, status)| status == StatusWord::OK);
+        if let (true, Some(slot)) = (ok, stored_slot(&self.kind, command)) {
+            self.ledger.answered_ok(at, card, slot, &after[layout.range(slot)]);
         }
     }
 
@@ -386,4 +438,12 @@ impl World {
             self.insert(at, client, next);
         }
     }
+}
+
+/// The slot of the key that a whole STORE KEY or DERIVE KEY names.
+fn stored_slot(kind: &CardType, command: &[u8]) -> Option<usize> {
+    let command = Command::parse(command).ok().filter(|command| command.cla & apdu::CLA_CHAINED == 0)?;
+    let names_one = matches!(command.ins, apdu::INS_STORE_KEY | apdu::INS_DERIVE_KEY);
+    let key = apdu::stored_key(&command).ok().filter(|_| names_one)?;
+    kind.shape.slot(key)
 }

@@ -90,7 +90,7 @@ impl Visit {
         self.connection = connection;
         self.draws.reopen(seed, Purpose::Visit, connection.0);
         self.line.reopen(seed, Purpose::Line, connection.0);
-        self.witness = Witness::default();
+        self.witness.reset();
         self.pull = None;
         self.commands = 0;
         self.probe_answers = 0;

@@ -10,6 +10,7 @@ use keystorm_model::card::{Card, Power};
 use keystorm_model::client::{Client, ClientEffect, ClientInput, Ending};
 use keystorm_model::draw::{Draws, Purpose, Seed};
 use keystorm_model::outbox::Outbox;
+use keystorm_model::rings::Ring;
 use keystorm_model::server::{Directory, Recovery, RootRenewal, ServerEffect};
 use keystorm_model::{CardId, ClientId, Depth, SimTime, Span};
 use keystorm_reports::results::{CardRow, DepthRow, Outcome, PairState};
@@ -110,6 +111,16 @@ impl World {
         for _ in 0..self.connections_due(card) {
             self.connect_undisturbed(card);
         }
+        if !self.plan.update.escalation {
+            return;
+        }
+        // Each pair that the card refuses, or is refused with, costs one more.
+        for _ in 1..self.kind.shape.depths() {
+            if self.connections_due(card) == 0 {
+                return;
+            }
+            self.connect_undisturbed(card);
+        }
     }
 
     /// One connection over a line without faults, in no time.
@@ -156,6 +167,7 @@ impl World {
         self.recorder.trace(at, Trace::AtServer, parties, datagram);
         let mut effects = std::mem::take(&mut self.server_out);
         self.server.step(self.last_moment(), datagram, &mut effects);
+        self.listen(self.last_moment(), datagram, &effects);
         let mut answers = Vec::new();
         for &effect in &effects.effects {
             match effect {
@@ -176,15 +188,13 @@ impl World {
     fn execute_undisturbed(&mut self, party: &mut Undisturbed, command: &[u8]) -> Vec<u8> {
         let at = SimTime::ZERO + self.plan.horizon;
         let mut answer = Vec::new();
-        self.keys_before.clear();
-        self.keys_before.extend_from_slice(self.cards.keys(party.id));
+        self.before.take(&self.cards, party.id);
         let mut memory = self.cards.memory(party.id);
         party
             .card
             .execute(&self.kind, &mut memory, &mut party.draws, command, &mut Power::steady(), &mut answer)
             .expect("steady power lasts");
-        self.judge_store(at, party.id, &party.witness, command);
-        party.witness.see(command, Some(&answer));
+        self.judge_command(at, party.id, &mut party.witness, command, Some(&answer));
         let parties = Parties { client: NOBODY, card: Some(party.id) };
         self.recorder.trace(at, Trace::Command, parties, command);
         self.recorder.trace(at, Trace::Answer, parties, &answer);
@@ -211,7 +221,7 @@ impl World {
             Outcome::Stranded => &mut counts.cards_stranded,
         } += 1;
         let promised = self.plan.update.recovery != Recovery::FirstContact;
-        let excepted = matches!(outcome, Outcome::Blocked | Outcome::Torn)
+        let excepted = self.has_no_usable_upper_pair(card)
             || self.cards.life(card).recalled
             || self.is_wanted_back(self.last_moment(), card)
             || self.has_half_a_root(card)
@@ -220,6 +230,28 @@ impl World {
             let what = "liveness: not up to date after the connections that the policy promises".into();
             self.ledger.violation(at, card, what);
         }
+    }
+
+    /// Whether every pair that the policy may authenticate the card's next renewal with is torn or blocked: the one that it
+    /// names, and with escalation those below.
+    fn has_no_usable_upper_pair(&self, card: CardId) -> bool {
+        let shape = self.kind.shape;
+        let next = self.server.next_assignment(card, self.last_moment());
+        let named = shape.internal() - next.pair.internal.0;
+        let last = if self.plan.update.escalation { shape.depths() - 1 } else { named };
+        next.renew.is_some() && (named..=last).all(|depth| !self.is_usable(card, Depth(depth)))
+    }
+
+    /// Whether the card can read both keys of a pair, and has tries left for it.
+    fn is_usable(&self, card: CardId, depth: Depth) -> bool {
+        let pair = self.kind.shape.pair(depth).expect("the depth exists");
+        let torn = self.cards.marks(card).torn();
+        let whole = |ring| {
+            let slot = self.kind.shape.slot(pair.key(ring)).expect("the pair's keys exist");
+            torn & 1 << slot == 0
+        };
+        let tries = self.cards.tries(card)[pair.external.index() - 1];
+        whole(Ring::Internal) && whole(Ring::External) && tries > 0
     }
 
     /// Whether a renewal of the root by itself was interrupted: nothing lies above it to renew it with.
@@ -231,10 +263,9 @@ impl World {
 
     fn pair(&self, card: CardId, depth: Depth) -> PairView {
         let directory = self.server.directory();
-        let renewed = self.server.rules().embodiment(card).rings().len();
         let torn = self.cards.marks(card).torn();
         let keys = self.cards.keys(card);
-        self.ledger.pair(card, depth, renewed, keys, torn, |slot| directory.key(card, slot))
+        self.ledger.pair(card, depth, keys, torn, |slot| directory.key(card, slot))
     }
 
     /// What became of a card, once the epilogue is over.
@@ -250,7 +281,6 @@ impl World {
             let pair = self.server.directory().key(card, slot);
             keys[layout.range(slot)] == *self.kind.suite.half_on_card(ring, pair)
         };
-        use keystorm_model::rings::Ring;
         if self.cards.marks(card).torn() != 0 {
             Outcome::Torn
         } else if tries == 0 {

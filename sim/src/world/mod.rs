@@ -37,12 +37,13 @@ use keystorm_model::server::{MemoryDirectory, Schedule, Server, ServerEffect, Se
 use keystorm_model::{CardId, ClientId, ConnectionId, SimTime, SiteId, Span};
 
 use crate::check::Violation;
+use crate::check::dialogue::Dialogues;
 use crate::check::ledger::Ledger;
 use crate::issue::{self, Order};
 use crate::plan::{DueAtStart, Plan, ServerKeys};
 use crate::record::Recorder;
 
-use cards::Cards;
+use cards::{Before, Cards};
 use desk::{Desk, Visit};
 use line::{Arrival, Attempt, Line};
 use present::Present;
@@ -172,6 +173,7 @@ pub struct World {
     line: Line,
     pub(crate) recorder: Recorder,
     pub(crate) ledger: Ledger,
+    dialogues: Dialogues,
     pub(crate) tally: FaultTally,
     crypto: CryptoTally,
     client_out: Outbox<ClientEffect>,
@@ -183,8 +185,8 @@ pub struct World {
     idle_client: Client,
     /// The answer that a client is being given.
     answer: Vec<u8>,
-    /// A card's keys before a command that stores one.
-    keys_before: Vec<u8>,
+    /// A card's memory before the command that it is given.
+    before: Before,
 }
 
 impl World {
@@ -232,6 +234,7 @@ impl World {
             embodiments: plan.update.embodiments.clone(),
             complement: plan.update.complement,
             recovery: plan.update.recovery,
+            escalation: plan.update.escalation,
             schedule,
             response_bytes: plan.load.response_bytes,
             idle: retry.patience() * 2 + Span::from_secs(60),
@@ -243,6 +246,7 @@ impl World {
             retry,
             exchanges: plan.load.exchanges,
             request_bytes: plan.load.request_bytes,
+            reports_refusals: plan.update.escalation,
         };
         let (clients, sites) = (plan.fleet.clients, plan.fleet.sites);
         let desks = (0..clients).map(|client| Desk::new(site_of(ClientId(client), clients, sites))).collect();
@@ -256,6 +260,7 @@ impl World {
             line: Line::new(plan.line.clone(), plan.faults.outages.clone()),
             recorder: Recorder::new(plan.horizon),
             ledger: Ledger::new(suite, shape, plan.fleet.cards),
+            dialogues: Dialogues::new(plan.fleet.cards, plan.update.due == DueAtStart::None),
             tally: FaultTally { cut_by_outage: vec![0; plan.faults.outages.len()], ..FaultTally::default() },
             crypto: CryptoTally::default(),
             client_out: Outbox::default(),
@@ -263,7 +268,7 @@ impl World {
             spare_visits: Vec::new(),
             idle_client: Client::default(),
             answer: Vec::new(),
-            keys_before: Vec::new(),
+            before: Before::default(),
             cards,
             plan,
         }

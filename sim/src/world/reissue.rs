@@ -62,6 +62,7 @@ impl World {
         effects.clear();
         self.server_out = effects;
         self.ledger.reissued(card);
+        self.dialogues.reissued(card, at);
         self.recorder.counts.reissues += 1;
     }
 }

@@ -1,9 +1,11 @@
 //! What happens at the server: datagrams arrive, wait, are served and answered.
 
 use keystorm_model::draw::{Purpose, Seed};
+use keystorm_model::message;
 use keystorm_model::outbox::Outbox;
+use keystorm_model::reject::Reject;
 use keystorm_model::secure::Direction;
-use keystorm_model::server::ServerEffect;
+use keystorm_model::server::{Directory, ServerEffect};
 use keystorm_model::{ClientId, ConnectionId, SimTime};
 use keystorm_reports::results::Phase;
 
@@ -52,6 +54,7 @@ impl World {
     fn serve(&mut self, arrived: SimTime, start: SimTime, client: ClientId, datagram: &[u8], out: &mut Out) {
         let mut effects = std::mem::take(&mut self.server_out);
         let work = self.server.step(start, datagram, &mut effects);
+        self.listen(start, datagram, &effects);
         self.crypto.ciphers += u64::from(work.proves + work.checks);
         // Each message of session data is sealed at one end and opened at the other.
         self.crypto.aeads += 2 * u64::from(work.aeads);
@@ -87,6 +90,25 @@ impl World {
         }
         effects.clear();
         self.server_out = effects;
+    }
+
+    /// Lets the checkers hear what the server has just done with `datagram`.
+    pub(super) fn listen(&mut self, now: SimTime, datagram: &[u8], effects: &Outbox<ServerEffect>) {
+        if !matches!(self.plan.load.session, SessionPlan::Cards) {
+            return; // a probe is no dialogue
+        }
+        let staged = |card| self.server.directory().staged(card).is_some();
+        let wrong = self.dialogues.hear(self.server.rules(), now, datagram, effects, &staged);
+        for (card, what) in wrong {
+            self.ledger.violation(now, card, what);
+        }
+        let sealed = ServerEffect::Rejected(Reject::BadSeal);
+        if effects.effects.contains(&sealed)
+            && let Ok((header, _)) = message::decode(datagram)
+        {
+            let what = "session data came under another key than the server's".into();
+            self.ledger.violation(now, header.card, what);
+        }
     }
 
     /// Tells answers to the same probe apart: the server, which keeps nothing of it, cannot.

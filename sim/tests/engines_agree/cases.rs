@@ -37,7 +37,7 @@ const fn by_clock(name: &'static str, set: &'static [&'static str]) -> Fault {
 }
 
 /// Every fault. [`exercised`] sees to it that none is missing.
-pub(crate) const FAULTS: [Fault; 20] = [
+pub(crate) const FAULTS: [Fault; 21] = [
     fault("none", &[]),
     fault("message loss", &["line.loss=12%"]),
     fault("bursts of loss", &["line.burst.p=5%", "line.burst.r=40%"]),
@@ -50,6 +50,10 @@ pub(crate) const FAULTS: [Fault; 20] = [
     fault(
         "shadow pages, one for each key",
         &["faults.pull=35%", "card.nvm=shadow-page", "card.layout=page-per-key"],
+    ),
+    fault(
+        "upper pairs that are torn, with escalation",
+        &["faults.pull=45%", "card.nvm=in-place", "update.escalation=true", "load.retry_visit.visits=6"],
     ),
     fault("cards that speak T=0", &["faults.pull=20%", "card.protocol=T=0", "card.implicit_df=false"]),
     fault(
@@ -237,7 +241,7 @@ impl Coverage {
 /// here, and then fails the test until a row of [`FAULTS`] has it.
 fn exercised(plan: &Plan) -> Vec<(&'static str, bool)> {
     let FaultPlan { pull, outages } = &plan.faults;
-    let UpdatePlan { embodiments: _, complement, periods: _, orders, root, due: _, recovery: _ } =
+    let UpdatePlan { embodiments: _, complement, periods: _, orders, root, due: _, recovery: _, escalation } =
         &plan.update;
     let (reissue, rules) = (&plan.reissue, &plan.card.rules);
     let LinePlan {
@@ -264,6 +268,7 @@ fn exercised(plan: &Plan) -> Vec<(&'static str, bool)> {
     vec![
         ("update.order", !orders.is_empty()),
         ("update.complement", *complement),
+        ("update.escalation", *escalation),
         ("the root by itself", *root == Some(RootRenewal::Itself)),
         ("the root by its issuer", *root == Some(RootRenewal::Reissue)),
         ("cards that go back", reissue.after_refusals.is_some() && reissue.way == ReissueWay::Return),

@@ -62,6 +62,7 @@ pub(crate) struct Setup {
     kind: CardType,
     schedule: Schedule,
     recovery: Recovery,
+    escalation: bool,
     embodiments: Vec<Embodiment>,
     complement: bool,
 }
@@ -73,6 +74,7 @@ pub(crate) fn seeded(seed: u64) -> Setup {
         kind: KIND,
         schedule: Schedule { periods: Vec::new(), orders: Vec::new(), root: None },
         recovery: Recovery::UntilCommitted,
+        escalation: false,
         embodiments: vec![Embodiment::One],
         complement: false,
     }
@@ -103,6 +105,12 @@ impl Setup {
         self
     }
 
+    /// What happens at the root.
+    pub(crate) fn root(mut self, root: Option<RootRenewal>) -> Self {
+        self.schedule.root = root;
+        self
+    }
+
     /// How many keys the cards have.
     pub(crate) fn shape(mut self, shape: RingShape) -> Self {
         self.kind.shape = shape;
@@ -123,6 +131,11 @@ impl Setup {
 
     pub(crate) fn recovery(self, recovery: Recovery) -> Self {
         Setup { recovery, ..self }
+    }
+
+    /// An upper pair that was refused is renewed by the pair one deeper.
+    pub(crate) fn escalating(self) -> Self {
+        Setup { escalation: true, ..self }
     }
 
     pub(crate) fn embodiment(self, embodiment: Embodiment) -> Self {
@@ -150,6 +163,7 @@ impl Setup {
             embodiments: self.embodiments.clone(),
             complement: self.complement,
             recovery: self.recovery,
+            escalation: self.escalation,
             schedule: self.schedule.clone(),
             response_bytes: RESPONSE_BYTES,
             idle: IDLE,
@@ -220,9 +234,10 @@ pub(crate) fn answer_to_reset(kind: &CardType) -> Vec<u8> {
 }
 
 /// Clients that do as the cards' answers to reset say.
-fn client_rules(kind: &CardType) -> ClientRules {
+fn client_rules(kind: &CardType, escalation: bool) -> ClientRules {
     let AnswerToReset { protocol, implicit_df, .. } = AnswerToReset::parse(&answer_to_reset(kind)).unwrap();
-    ClientRules { protocol, implicit_df, ..ClientRules::new(SUITE, RETRY, EXCHANGES, REQUEST_BYTES) }
+    let rules = ClientRules::new(SUITE, RETRY, EXCHANGES, REQUEST_BYTES);
+    ClientRules { protocol, implicit_df, reports_refusals: escalation, ..rules }
 }
 
 impl Bench {
@@ -259,7 +274,7 @@ impl Bench {
         card.power_up(&self.kind, memory, &mut Power::steady()).expect("steady power lasts");
         self.desks[desk].connection = connection;
         self.desks[desk].reader = Some(Inserted { id, card, draws, commands: 0, pull });
-        let rules = client_rules(&self.kind);
+        let rules = client_rules(&self.kind, self.server.rules().escalation);
         let connect =
             |client: &mut Client, now, out: &mut _| client.connect(&rules, now, id, connection, out);
         self.client(desk, connect);
@@ -363,7 +378,7 @@ impl Bench {
     }
 
     fn client_input(&mut self, desk: usize, input: ClientInput<'_>) {
-        let rules = client_rules(&self.kind);
+        let rules = client_rules(&self.kind, self.server.rules().escalation);
         self.client(desk, |client, now, out| client.step(&rules, now, input, out));
     }
 
