@@ -70,7 +70,7 @@ impl Party {
             embodiments: vec![embodiment],
             complement: false,
             recovery: Recovery::UntilCommitted,
-            schedule: Schedule { periods: vec![PERIOD], orders: Vec::new(), root: None },
+            schedule: Schedule { periods: vec![PERIOD], ..Schedule::default() },
             response_bytes: 64,
             idle: Span::from_secs(60),
         };

@@ -11,6 +11,7 @@ mod order;
 mod probe;
 mod pulls;
 mod restart;
+mod spread;
 mod stages;
 mod timing;
 mod update;

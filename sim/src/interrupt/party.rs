@@ -123,7 +123,7 @@ impl Setup {
             embodiments: vec![embodiment],
             complement: false,
             recovery,
-            schedule: Schedule { periods: Vec::new(), orders, root: None },
+            schedule: Schedule { orders, ..Schedule::default() },
             response_bytes: DATA_BYTES,
             idle: IDLE,
         };

@@ -281,7 +281,7 @@ impl Office {
             embodiments: vec![Embodiment::One],
             complement: false,
             recovery: plan.update.recovery,
-            schedule: Schedule { periods: Vec::new(), orders: Vec::new(), root: None },
+            schedule: Schedule::default(),
             response_bytes: plan.load.response_bytes,
             idle: common.rules.retry.patience() * 2 + Span::from_secs(60),
         };
