@@ -71,7 +71,7 @@ impl Party {
             complement: false,
             recovery: Recovery::UntilCommitted,
             escalation: false,
-            schedule: Schedule { periods: vec![PERIOD], orders: Vec::new(), root: None },
+            schedule: Schedule { periods: vec![PERIOD], ..Schedule::default() },
             response_bytes: 64,
             idle: Span::from_secs(60),
         };

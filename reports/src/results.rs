@@ -132,6 +132,8 @@ counts! {
     reissues,
     /// Interrupted updates that a later proof under the staged keys completed, the epilogue included.
     updates_promoted,
+    /// Connections whose renewal was due and not admitted.
+    updates_deferred,
 }
 
 /// The server's load over the horizon.

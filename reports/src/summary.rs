@@ -175,5 +175,10 @@ fn appended_columns() -> Vec<Column<Results>> {
             "Interrupted updates that a later proof under the staged keys completed (recovery stage-and-flip), \
              the epilogue included. They are among the recovered, not among the committed."
         ),
+        count!(
+            updates_deferred,
+            "Connections in which a renewal was due and the server, which admits only so many at a time, said \"later\": \
+             the session went on with the old keys (`update.spread` = \"admission\")."
+        ),
     ]
 }

@@ -125,6 +125,10 @@ fn people(page: &mut Page, results: &Results) {
     if c.updates_interrupted > 0 {
         page.line("", format_args!("{} recovered after an interruption", grouped(c.updates_recovered)));
     }
+    if c.updates_deferred > 0 {
+        let sessions = counted(c.updates_deferred, "session");
+        page.line("", format_args!("{sessions} told to renew later, since the server admits only so many"));
+    }
     if results.renewals.len() > 1 {
         let depths = results.renewals.iter().enumerate();
         let committed = depths.map(|(depth, of)| format!("{} at depth {depth}", grouped(of.committed)));

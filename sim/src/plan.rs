@@ -2,12 +2,14 @@
 //!
 //! `scenario/` builds a [`Plan`] from TOML; the world and the engines read it and nothing else.
 
+use std::sync::Arc;
+
 use keystorm_model::card::transport::{self, BitRate};
 use keystorm_model::card::{CardRules, CardWork, WriteMode};
 use keystorm_model::rings::RingShape;
-use keystorm_model::server::{Embodiment, Order, Recovery, RootRenewal};
+use keystorm_model::server::{Embodiment, Order, Recovery, RootRenewal, Spread};
 use keystorm_model::suite::{Comparison, SuiteId};
-use keystorm_model::{Ratio, SimTime, SiteId, Span};
+use keystorm_model::{CardId, ClientId, Ratio, SimTime, SiteId, Span};
 
 /// All that decides a run, besides the program itself.
 #[derive(Clone, Debug)]
@@ -292,8 +294,19 @@ pub enum ServicePlan {
     Fixed(Span),
 }
 
+/// A card holder's arrival.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Arrival {
+    /// When.
+    pub at: SimTime,
+    /// Whose card.
+    pub card: CardId,
+    /// At which client.
+    pub client: ClientId,
+}
+
 /// When card holders arrive.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ArrivalsPlan {
     /// Uniformly in `[from, from + window)`.
     Uniform {
@@ -302,18 +315,35 @@ pub enum ArrivalsPlan {
         /// Length of the window.
         window: Span,
     },
-    /// Normally distributed about `peak`, cut at both ends of the horizon.
+    /// Normally distributed about `peak`, cut at both ends of the horizon; who does not belong to the peak comes at
+    /// any time.
     Office {
         /// The busiest moment.
         peak: Span,
         /// Standard deviation.
         sigma: Span,
+        /// Probability that a holder belongs to the peak.
+        share: Ratio,
+    },
+    /// As at the gates of a city's public transport: a day with two peaks.
+    Transit {
+        /// Length of the day.
+        day: Span,
+    },
+    /// As at cash machines: on any day at the hours of cash machines, on payday more often than on another.
+    Payday {
+        /// Length of a day.
+        day: Span,
+        /// The busiest day, counted from 0.
+        payday: u32,
     },
     /// Every card again and again, at the times of a Poisson process of its own.
     Poisson {
         /// Mean time between two visits of one card.
         every: Span,
     },
+    /// These, in order of time, card and client.
+    Trace(Arc<Vec<Arrival>>),
 }
 
 /// The holder of a failed session comes back.
@@ -344,6 +374,8 @@ pub struct UpdatePlan {
     pub recovery: Recovery,
     /// Whether an upper pair that was refused is renewed by the pair one deeper, with everything above it.
     pub escalation: bool,
+    /// How the renewals of a period are spread. The world keys it with the seed of its run.
+    pub spread: Spread,
 }
 
 /// Cards that are issued anew.

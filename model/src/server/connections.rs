@@ -64,6 +64,8 @@ pub(super) struct Connection {
     pub(super) answer: Vec<u8>,
     /// How often the last answer has been repeated.
     pub(super) copies: u8,
+    /// Whether a renewal is assigned, and neither committed nor given up.
+    renewing: bool,
     last_active: SimTime,
     older: Link,
     /// Counts the connections ever opened; 0 once it is forgotten.
@@ -97,6 +99,7 @@ impl Connection {
             exchanges: 0,
             answer: Vec::new(),
             copies: 0,
+            renewing: false,
             last_active: SimTime::ZERO,
             older: Link::NONE,
             serial: 0,
@@ -139,6 +142,8 @@ pub(super) struct Connections {
     /// The same of connections that were found active then, with the time of their last activity.
     renewed: BinaryHeap<Reverse<Age>>,
     opened: u64,
+    /// Connections whose renewal is assigned, and neither committed nor given up.
+    renewing: u32,
     idle: Span,
     /// Nothing comes up for expiry before this.
     next_expiry: SimTime,
@@ -154,6 +159,7 @@ impl Connections {
             fresh: VecDeque::new(),
             renewed: BinaryHeap::new(),
             opened: 0,
+            renewing: 0,
             idle,
             next_expiry: SimTime::ZERO,
         }
@@ -196,6 +202,8 @@ impl Connections {
         connection.exchanges = 0;
         connection.answer.clear();
         connection.copies = 0;
+        connection.renewing = opening.assignment.renew.is_some();
+        self.renewing += u32::from(connection.renewing);
         connection.last_active = now;
         connection.older = *newest;
         connection.serial = self.opened;
@@ -227,6 +235,16 @@ impl Connections {
         &mut self.slab[place]
     }
 
+    /// How many renewals are open: assigned, and neither committed nor given up.
+    pub(super) fn renewals_open(&self) -> u32 {
+        self.renewing
+    }
+
+    /// Notes that the renewal of a connection, if it had one, is committed or given up.
+    pub(super) fn renewal_over(&mut self, place: usize) {
+        self.renewing -= u32::from(std::mem::take(&mut self.slab[place].renewing));
+    }
+
     /// Notes a request, which postpones the connection's expiry.
     pub(super) fn touch(&mut self, place: usize, now: SimTime) {
         self.slab[place].last_active = now;
@@ -236,6 +254,7 @@ impl Connections {
     pub(super) fn close(&mut self, place: usize, mut dropped: impl FnMut(&Connection)) {
         let (card, older) = (self.slab[place].card, self.slab[place].older);
         dropped(&self.slab[place]);
+        self.renewal_over(place);
         let this = Link(place as u32);
         let mut link = self.cards[card.index()].newest;
         if link == this {

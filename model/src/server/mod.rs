@@ -10,6 +10,7 @@ pub mod directory;
 mod effect;
 pub mod policy;
 mod renewal;
+pub mod spread;
 mod stage;
 
 pub use directory::{Commit, Directory, MemoryDirectory, Stage};
@@ -17,9 +18,11 @@ pub use effect::{OpenUpdate, ServerEffect, ServerWork};
 pub use policy::{
     Assignment, Due, Embodiment, Order, OrderedCards, Recovery, Renewal, RootRenewal, Schedule, Stamp,
 };
+pub use spread::Spread;
 
 use connections::{Connection, Connections, Guess, Opening, Phase};
 use renewal::note_interruption;
+use spread::Admitted;
 
 use crate::draw::Seed;
 use crate::ids::{CardId, ConnectionId, Depth, KeyNo};
@@ -88,6 +91,7 @@ pub struct Server<D> {
 #[derive(Clone)]
 struct Volatile {
     connections: Connections,
+    admitted: Admitted,
     /// First word of this start's among a connection's draws: connections are numbered from 1 again after each start,
     /// and no random may be drawn twice.
     first_word: u64,
@@ -104,6 +108,7 @@ impl<D: Directory> Server<D> {
         let starts = directory.start();
         let volatile = Volatile {
             connections: Connections::new(cards, rules.idle),
+            admitted: Admitted::default(),
             first_word: u64::from(starts) * WORDS_PER_START,
             work: ServerWork::default(),
             plain: Vec::new(),
@@ -251,7 +256,7 @@ impl<D: Directory> Server<D> {
     /// Draws Rs and names the pair (Fig. 4, 2).
     fn open(&mut self, now: SimTime, header: Header, out: &mut Outbox<ServerEffect>) {
         let card = header.card;
-        let assignment = self.next_assignment(card, now);
+        let assignment = self.admit(card, now, out);
         if let (Recovery::FirstContact, Some(due)) = (self.rules.recovery, assignment.renew) {
             self.spend(card, now, due);
         }
@@ -312,6 +317,7 @@ impl<D: Directory> Server<D> {
                 note_interruption(connection, out);
                 connection.phase = Phase::Closed;
                 answer(connection, header, Message::Done { again: false }, out);
+                self.volatile.connections.renewal_over(place);
             }
             (Phase::Open, Message::Data(sealed)) => self.data(place, header, head, sealed, out),
             _ => out.effects.push(ServerEffect::Rejected(Reject::OutOfOrder)),
@@ -332,6 +338,7 @@ impl<D: Directory> Server<D> {
             self.promote_if_that_is_all(place, out);
         } else {
             self.escalate(place);
+            self.volatile.connections.renewal_over(place);
             out.effects.push(ServerEffect::CardRefused(card));
         }
         let connection = self.volatile.connections.at(place);

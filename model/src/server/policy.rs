@@ -5,6 +5,7 @@
 use crate::ids::{CardId, Depth};
 use crate::planted::{self, Bug};
 use crate::rings::{KeyRef, Pair, Ring, RingShape};
+use crate::server::spread::Spread;
 use crate::time::{SimTime, Span};
 
 /// How a renewal is done.
@@ -157,7 +158,7 @@ impl OrderedCards {
 }
 
 /// When which depth falls due.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Schedule {
     /// How long the keys of each depth live, from depth 0 on.
     pub periods: Vec<Span>,
@@ -165,6 +166,8 @@ pub struct Schedule {
     pub orders: Vec<Order>,
     /// What happens at the root; `None`: it is never due.
     pub root: Option<RootRenewal>,
+    /// How the renewals of a period are spread.
+    pub spread: Spread,
 }
 
 impl Schedule {
@@ -176,11 +179,16 @@ impl Schedule {
 
     /// Since when the keys of `card` at `depth` would be due at `now` if nothing had been done about it: since the
     /// period turned, or since an order if that came later. Never, if there has been neither.
+    ///
+    /// A card whose periods turn later than others' is due from then on, but since the period itself turned: an order that
+    /// was carried out in between has renewed it for that period, and a card that is issued with fresh keys at time 0 has
+    /// nothing due in the first one.
     pub fn due_since(&self, card: CardId, depth: Depth, now: SimTime) -> Stamp {
         let turned = match self.periods.get(depth.index()) {
             Some(&length) => {
                 let length = length.as_ns().max(1);
-                Stamp::at(SimTime::from_ns(now.as_ns() / length * length))
+                let own = now.as_ns().checked_sub(self.spread.offset(card).as_ns());
+                own.map_or(Stamp::NEVER, |own| Stamp::at(SimTime::from_ns(own / length * length)))
             }
             None => Stamp::NEVER,
         };
@@ -196,8 +204,16 @@ impl Schedule {
 pub struct Renewal {
     /// Since when that was due which was committed last.
     pub committed: Stamp,
-    /// Under first-contact: since when that was due whose chance was spent last.
+    /// Under first-contact: since when that was due whose chance was spent last. Where the server admits renewals: since
+    /// when that was due whose renewal was begun last.
     pub spent: Stamp,
+}
+
+impl Renewal {
+    /// Whether a renewal has been begun, or its chance spent, and nothing been committed since.
+    pub fn has_begun(self) -> bool {
+        self.spent > self.committed
+    }
 }
 
 /// What a connection is to do.
@@ -327,7 +343,7 @@ mod tests {
     }
 
     fn schedule() -> Schedule {
-        Schedule { periods: vec![MONTH, YEAR], orders: Vec::new(), root: None }
+        Schedule { periods: vec![MONTH, YEAR], ..Schedule::default() }
     }
 
     fn assigned(schedule: &Schedule, recovery: Recovery, now: Span, known: &[Renewal]) -> Assignment {
@@ -395,9 +411,48 @@ mod tests {
     #[test]
     fn an_order_at_the_very_beginning_is_one_too() {
         let order = Order { at: SimTime::ZERO, depth: Depth(0), cards: OrderedCards::All };
-        let schedule = Schedule { periods: Vec::new(), orders: vec![order], root: None };
+        let schedule = Schedule { orders: vec![order], ..Schedule::default() };
         let issued = [committed(stamp(Span::ZERO))];
         assert!(assigned(&schedule, Recovery::UntilCommitted, Span::ZERO, &issued).renew.is_some());
+    }
+
+    #[test]
+    fn a_card_whose_turn_comes_later_is_due_from_then_on_for_the_period_that_has_turned() {
+        let day = Span::from_secs(86_400);
+        let spread = Spread::Waves { waves: 5, interval: day }; // card 7 is in wave 2
+        let schedule = Schedule { spread, ..schedule() };
+        let due = |now, known: &[Renewal]| assigned(&schedule, Recovery::UntilCommitted, now, known).renew;
+        let (never, issued) = (committed(Stamp::NEVER), committed(stamp(Span::ZERO)));
+        let moment = Span::from_ns(1);
+        // All are due at the start: this one from the third day on, at both depths.
+        assert_eq!(due(day * 2 - moment, &[never; 2]), None);
+        assert_eq!(
+            due(day * 2, &[never; 2]),
+            Some(Due { depth: Depth(1), since: stamp(Span::ZERO), escalated: false })
+        );
+        // None is: this one from the third day of the second month on.
+        assert_eq!(due(day * 2, &[issued; 2]), None);
+        assert_eq!(due(MONTH + day * 2 - moment, &[issued; 2]), None);
+        let second = Some(Due { depth: Depth(0), since: stamp(MONTH), escalated: false });
+        assert_eq!(due(MONTH + day * 2, &[issued; 2]), second);
+        assert_eq!(due(MONTH * 2 + day * 2 - moment, &[issued; 2]), second, "until its next turn");
+        assert_eq!(due(MONTH * 2 + day, &[committed(stamp(MONTH)), issued]), None);
+    }
+
+    #[test]
+    fn an_order_does_not_wait_for_a_cards_turn_and_serves_for_the_period() {
+        let day = Span::from_secs(86_400);
+        let order = Order { at: time(MONTH + day), depth: Depth(0), cards: OrderedCards::All };
+        let spread = Spread::Waves { waves: 5, interval: day };
+        let schedule = Schedule { orders: vec![order], spread, ..schedule() };
+        let due = |now, depth0| {
+            let known = [depth0, committed(stamp(Span::ZERO))];
+            assigned(&schedule, Recovery::UntilCommitted, now, &known).renew.map(|due| due.since)
+        };
+        let ordered = Stamp::ordered_at(time(MONTH + day));
+        assert_eq!(due(MONTH + day, committed(stamp(Span::ZERO))), Some(ordered));
+        assert_eq!(due(MONTH + day * 3, committed(ordered)), None, "renewed since the month turned");
+        assert_eq!(due(MONTH * 2 + day * 2, committed(ordered)), Some(stamp(MONTH * 2)));
     }
 
     #[test]
@@ -405,8 +460,8 @@ mod tests {
         let never = [committed(Stamp::NEVER); 3];
         let schedule = Schedule {
             periods: vec![MONTH, YEAR, YEAR],
-            orders: Vec::new(),
             root: Some(RootRenewal::Itself),
+            ..Schedule::default()
         };
         let due = |recalled| {
             let known = |depth: Depth| never[depth.index()];
@@ -418,7 +473,7 @@ mod tests {
 
     #[test]
     fn the_root_is_due_for_itself_or_for_the_issuer() {
-        let schedule = |root| Schedule { periods: vec![MONTH, YEAR, YEAR], orders: Vec::new(), root };
+        let schedule = |root| Schedule { periods: vec![MONTH, YEAR, YEAR], root, ..Schedule::default() };
         let done = committed(stamp(Span::ZERO));
         let known = [done, done, committed(Stamp::NEVER)];
         let assigned = |root| assigned(&schedule(root), Recovery::UntilCommitted, Span::ZERO, &known);
@@ -430,7 +485,7 @@ mod tests {
     #[test]
     fn an_escalation_takes_the_pair_one_deeper_or_the_one_below_the_deepest_due_depth() {
         let shape = RingShape::new(5, 5).unwrap();
-        let schedule = Schedule { periods: vec![MONTH, YEAR, YEAR, YEAR], orders: Vec::new(), root: None };
+        let schedule = Schedule { periods: vec![MONTH, YEAR, YEAR, YEAR], ..Schedule::default() };
         let assigned = |refused, recalled, deepest_due: u8| {
             let due = |depth: Depth| depth.0 <= deepest_due;
             let now = SimTime::ZERO;

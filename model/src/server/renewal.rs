@@ -3,7 +3,8 @@
 use super::connections::{Connection, Phase};
 use super::directory::Directory;
 use super::effect::ServerEffect;
-use super::policy::{Assignment, Due, Embodiment, RootRenewal, Stamp, is_due};
+use super::policy::{Assignment, Due, Embodiment, Recovery, RootRenewal, Stamp, is_due};
+use super::spread::{Limits, Spread};
 use super::{RK, Server, ServerRules, answer, key_of};
 use crate::ids::{CardId, Depth};
 use crate::message::{Header, Message};
@@ -48,6 +49,64 @@ impl ServerRules {
 }
 
 impl<D: Directory> Server<D> {
+    /// What the server admits, if it limits that.
+    fn limits(&self) -> Option<Limits> {
+        match self.rules.schedule.spread {
+            Spread::Admission(limits) => Some(limits),
+            Spread::None | Spread::Jitter { .. } | Spread::Waves { .. } => None,
+        }
+    }
+
+    /// Admits every renewal that is due from now on.
+    pub fn admit_all(&mut self) {
+        if self.limits().is_some() {
+            self.rules.schedule.spread = Spread::None;
+        }
+    }
+
+    /// The assignment of a connection that is opened at `now`, and whether a renewal that is due has to wait. Changes
+    /// nothing.
+    pub fn admissible(&self, card: CardId, now: SimTime) -> (Assignment, bool) {
+        let due = self.next_assignment(card, now);
+        let (Some(_), Some(limits)) = (due.renew, self.limits()) else { return (due, false) };
+        let open = self.volatile.connections.renewals_open();
+        if self.volatile.admitted.has_room(limits, now, open) || self.has_begun(card) {
+            return (due, false);
+        }
+        (Assignment { pair: self.rules.shape.working(), renew: None, guess: false }, true)
+    }
+
+    /// The assignment of a connection that is being opened; a renewal that is admitted is counted.
+    pub(super) fn admit(&mut self, card: CardId, now: SimTime, out: &mut Outbox<ServerEffect>) -> Assignment {
+        let (assignment, deferred) = self.admissible(card, now);
+        if deferred {
+            out.effects.push(ServerEffect::Deferred(card));
+        } else if let (Some(_), Some(limits)) = (assignment.renew, self.limits()) {
+            self.volatile.admitted.count(limits, now);
+        }
+        assignment
+    }
+
+    /// Whether the card may hold keys of a renewal that is not committed, so that its working pair may be of no use.
+    fn has_begun(&self, card: CardId) -> bool {
+        let mut depths = (0..self.rules.schedule.depths()).map(Depth);
+        self.durable.staged(card).is_some()
+            || depths.any(|depth| self.durable.renewal(card, depth).has_begun())
+    }
+
+    /// Notes durably that a renewal is about to begin, where it could not be told later from one that has not: the card
+    /// must be admitted again. A stage says so itself, a spent chance too; and half a root leaves the working pair alone.
+    fn note_beginning(&mut self, place: usize, due: Due) {
+        let connection = self.volatile.connections.at(place);
+        let (card, opened) = (connection.card, connection.opened);
+        let root = due.depth.0 + 1 == self.rules.shape.depths();
+        let begun = self.durable.renewal(card, due.depth).spent >= due.since;
+        let told = root || begun || self.rules.recovery != Recovery::UntilCommitted;
+        if self.limits().is_some() && !told {
+            self.spend(card, opened, due);
+        }
+    }
+
     /// Notes that what is due at `now` has had its chance.
     pub(super) fn spend(&mut self, card: CardId, now: SimTime, due: Due) {
         if planted::is(Bug::ServerSpendsNothing) {
@@ -97,6 +156,7 @@ impl<D: Directory> Server<D> {
         keys.clear();
         embodiment.keys(shape, due.depth).for_each(|key| Orders::push_key(&mut keys, key));
         let count = keys.len() / 2;
+        self.note_beginning(place, due);
         let complement = self.rules.complement && count == 2 && !embodiment.runs();
 
         let mut randoms = [0; MOST_KEYS * MAX_RANDOM];
@@ -168,6 +228,7 @@ impl<D: Directory> Server<D> {
             self.durable.recall(card, false);
         }
         out.effects.push(ServerEffect::Committed { card, connection: no, due });
+        self.volatile.connections.renewal_over(place);
         self.volatile.connections.at(place).offered = offered;
         self.go_on(place, header, out);
     }

@@ -12,6 +12,7 @@ mod order;
 mod probe;
 mod pulls;
 mod restart;
+mod spread;
 mod stages;
 mod timing;
 mod update;

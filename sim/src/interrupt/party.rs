@@ -124,7 +124,7 @@ impl Setup {
             complement: false,
             recovery,
             escalation: false,
-            schedule: Schedule { periods: Vec::new(), orders, root: None },
+            schedule: Schedule { orders, ..Schedule::default() },
             response_bytes: DATA_BYTES,
             idle: IDLE,
         };

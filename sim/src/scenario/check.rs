@@ -70,6 +70,11 @@ impl Resolved {
         self.span_if("load.repeat").map_or(horizon, |repeat| repeat.min(horizon))
     }
 
+    /// How many whole days of a pattern fit into it.
+    pub(super) fn whole_days(&self) -> u64 {
+        self.extent().as_ns() / self.span("load.day").as_ns()
+    }
+
     fn chosen(&self, path: &str) -> bool {
         matches!(self.get(path).map(|setting| &setting.value), Some(Value::Flag(true)))
     }
@@ -93,6 +98,7 @@ pub(super) fn cross_check(r: &Resolved) -> Vec<Problem> {
     probes(r, &mut problems);
     line(r, &mut problems);
     update(r, &mut problems);
+    spread(r, &mut problems);
     orders(r, &mut problems);
     outages(r, &mut problems);
     problems
@@ -144,6 +150,23 @@ fn arrivals(r: &Resolved, problems: &mut Vec<Problem>) {
         let why = format!("`load.peak` is {peak}, but {what} is {extent}");
         let help = format!("choose a peak before that, or a longer {key}");
         problems.push(r.clash(&["load.peak", key], why, help));
+    }
+    if let Some(day) = r.span_if("load.day") {
+        let (days, payday) = (r.whole_days(), r.has("load.payday").then(|| r.count("load.payday")));
+        let least = if payday.is_some() { 2 } else { 1 };
+        if days < least {
+            let why = format!("`load.day` is {day}, and {what} only {extent}");
+            let help = format!("set {key} to {} or more, or choose a shorter load.day", day * least);
+            problems.push(r.clash(&[key, "load.day"], why, help));
+        } else if let Some(payday) = payday.filter(|&payday| payday >= days) {
+            let why = format!("`load.payday` is {payday}, but {what} has {days} days, counted from 0");
+            problems.push(r.clash(&["load.payday", key], why, format!("allowed: 0 to {}", days - 1)));
+        }
+    }
+    if r.choice("load.arrivals") == "trace" && !r.has("load.trace") {
+        let why = "`load.trace` is missing: arrivals = \"trace\" takes the visits from a file".into();
+        let help = "add load.trace = \"FILE.csv\", or choose other arrivals";
+        problems.push(r.clash(&["load.arrivals"], why, help));
     }
 }
 
@@ -252,6 +275,42 @@ fn update(r: &Resolved, problems: &mut Vec<Problem>) {
         )
     };
     problems.push(r.clash(&["update.periods", "fleet.internal_keys", "fleet.external_keys"], why, help));
+}
+
+/// Every card's turn must come within its period.
+fn spread(r: &Resolved, problems: &mut Vec<Problem>) {
+    let spread = r.choice("update.spread");
+    let moment = Span::from_ns(1);
+    // All turns come before this, and the key that says so.
+    let (end, key) = match spread {
+        "jitter" => (r.span("update.spread_window"), "update.spread_window"),
+        "waves" => {
+            let steps = r.count("update.spread_waves") - 1;
+            (r.span("update.spread_interval") * steps + moment, "update.spread_interval")
+        }
+        "admission" if r.count("update.spread_admits") == 0 && r.count("update.spread_open") == 0 => {
+            let why = "`update.spread` = \"admission\" limits nothing".into();
+            let help = "set update.spread_admits to how many renewals an interval takes, or spread_open";
+            return problems.push(r.clash(&["update.spread"], why, help));
+        }
+        _ => return,
+    };
+    match r.spans("update.periods").iter().min() {
+        None => {
+            let why = format!("`update.spread` = \"{spread}\" spreads periods, and there are none");
+            let help = "set update.periods, or spread to \"none\" or \"admission\"";
+            problems.push(r.clash(&["update.spread"], why, help));
+        }
+        Some(&shortest) if end > shortest => {
+            let last = if spread == "waves" { end - moment } else { end };
+            let why = format!(
+                "turns come up to {last} after a period has turned, but the shortest period lasts {shortest}"
+            );
+            let paths = [key, "update.spread_waves", "update.spread", "update.periods"];
+            problems.push(r.clash(&paths, why, "let all turns come within the shortest period"));
+        }
+        Some(_) => {}
+    }
 }
 
 fn orders(r: &Resolved, problems: &mut Vec<Problem>) {

@@ -1,8 +1,8 @@
 //! Scenarios: TOML files and `--set` overrides, read once into a validated [`Plan`].
 //!
 //! It owns what a scenario may say (`schema.rs`), how it is written (`value.rs`, `reader.rs`), where
-//! presets lie (`preset.rs`), which value wins (`resolve.rs`), what goes together (`check.rs`) and the
-//! reference (`reference.rs`). What a plan means it does not know.
+//! presets lie (`preset.rs`), which value wins (`resolve.rs`), what goes together (`check.rs`), traces of
+//! visits (`trace.rs`) and the reference (`reference.rs`). What a plan means it does not know.
 
 mod build;
 mod check;
@@ -12,6 +12,7 @@ mod reader;
 mod reference;
 mod resolve;
 mod schema;
+mod trace;
 mod value;
 
 use std::path::Path;
@@ -69,7 +70,7 @@ fn read(
     layers.extend(presets);
     let resolved = resolve::resolve(&layers, &mut problems);
     ScenarioError::check(problems)?;
-    build::plan(resolved, stem)
+    build::plan(resolved, stem, dir)
 }
 
 /// A commented scenario that needs no other file, for `keystorm init`.

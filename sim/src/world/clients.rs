@@ -126,7 +126,7 @@ impl World {
         let visit = desk.visit.as_mut().expect("a card that was reset is in the reader");
         if !self.rules.implicit_df {
             // The first command comes before the server has said anything.
-            let renew = self.server.next_assignment(visit.holder.card, at).renew;
+            let renew = self.server.admissible(visit.holder.card, at).0.renew;
             self.draw_pull(client, renew);
         }
         let visit = self.desks[client.index()].visit.as_mut().expect("it is still in the reader");

@@ -2,7 +2,7 @@
 //! gets the connections that the liveness rule allows. Then each card is judged.
 //!
 //! Once all faults stop and no new period starts, a card with k depths due is up to date after k connections under
-//! until-committed. The epilogue stays in the last period of the run and is no part of the load figures.
+//! until-committed, a card whose turn has not come having none. Admission ends with the load: everybody is admitted. The epilogue stays in the last period of the run and is no part of the load figures.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -47,6 +47,7 @@ impl World {
         self.cut_off();
         self.station.settle(horizon);
         self.recorder.counts.messages_in_flight = in_flight;
+        self.server.admit_all();
         for card in (0..self.cards.len()).map(CardId) {
             if self.cards.marks(card).is_unsettled() {
                 self.power_up_undisturbed(card);

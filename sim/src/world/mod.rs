@@ -206,6 +206,7 @@ impl World {
             periods: plan.update.periods.clone(),
             orders: plan.update.orders.clone(),
             root: plan.update.root,
+            spread: plan.update.spread.seeded(seed),
         };
         let retry = Retry {
             first: plan.line.retry.first,

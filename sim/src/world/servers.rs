@@ -134,6 +134,7 @@ impl World {
             ServerEffect::CardRefused(_) => counts.auth_failed += u64::from(load),
             ServerEffect::Authenticated(_) => counts.auth_ok += u64::from(load),
             ServerEffect::Rejected(_) => counts.rejects += u64::from(load),
+            ServerEffect::Deferred(_) => counts.updates_deferred += u64::from(load),
             ServerEffect::UpdateStarted { card, connection, due } => {
                 counts.updates_started += u64::from(load);
                 self.recorder.renewal(due.depth).started += u64::from(load);

@@ -6,14 +6,15 @@ use std::path::PathBuf;
 use keystorm::engine::Progress;
 use keystorm::issue::{Order, fresh};
 use keystorm::plan::{
-    DelayPlan, EngineKind, FaultPlan, LinePlan, LossPlan, Plan, ReissueWay, ServerKeys, UpdatePlan,
+    ArrivalsPlan, DelayPlan, EngineKind, FaultPlan, LinePlan, LossPlan, Plan, ReissueWay, ServerKeys,
+    UpdatePlan,
 };
 use keystorm::replicate::replicate;
 use keystorm::run::Finished;
 use keystorm::scenario;
 use keystorm_model::card::transport::Protocol;
 use keystorm_model::card::{PageLayout, WriteMode};
-use keystorm_model::server::{Embodiment, Recovery, RootRenewal};
+use keystorm_model::server::{Embodiment, Recovery, RootRenewal, Spread};
 use keystorm_model::suite::{Family, SuiteId};
 use tempfile::TempDir;
 
@@ -37,7 +38,7 @@ const fn by_clock(name: &'static str, set: &'static [&'static str]) -> Fault {
 }
 
 /// Every fault. [`exercised`] sees to it that none is missing.
-pub(crate) const FAULTS: [Fault; 21] = [
+pub(crate) const FAULTS: &[Fault] = &[
     fault("none", &[]),
     fault("message loss", &["line.loss=12%"]),
     fault("bursts of loss", &["line.burst.p=5%", "line.burst.r=40%"]),
@@ -72,6 +73,48 @@ pub(crate) const FAULTS: [Fault; 21] = [
             "update.root=reissue",
             "reissue.way=replacement",
             "reissue.takes=3s",
+        ],
+    ),
+    fault(
+        "an office's morning",
+        &["load.arrivals=office", "load.peak=3s", "load.sigma=1s", "load.share=60%"],
+    ),
+    fault("a trace of visits", &["load.arrivals=trace", "load.trace=visits.csv"]),
+    by_clock(
+        "turns at any time on a day with two peaks",
+        &[
+            "load.arrivals=transit",
+            "load.day=12s",
+            "load.repeat=12s",
+            "update.periods=['6s','11s']",
+            "update.spread=jitter",
+            "update.spread_window=6s",
+        ],
+    ),
+    by_clock(
+        "waves about a payday",
+        &[
+            "load.arrivals=payday",
+            "load.day=4s",
+            "load.repeat=12s",
+            "update.periods=['12s','12s']",
+            "update.spread=waves",
+            "update.spread_waves=3",
+            "update.spread_interval=3s",
+            "faults.pull=15%",
+        ],
+    ),
+    by_clock(
+        "a server that says later",
+        &[
+            "load.arrivals=poisson",
+            "load.every=7s",
+            "update.spread=admission",
+            "update.spread_admits=4",
+            "update.spread_interval=3s",
+            "update.spread_open=2",
+            "line.loss=4%",
+            "faults.pull=15%",
         ],
     ),
     by_clock("outages", &["faults.outage=[{site=0,at='2s',for='4s'},{site=1,at='3s',for='300ms'}]"]),
@@ -173,6 +216,15 @@ fn symmetric() -> impl Iterator<Item = SuiteId> {
     SuiteId::ALL.into_iter().filter(|suite| suite.family() == Family::Symmetric)
 }
 
+/// A trace: each of two dozen cards comes twice, to another client the second time.
+fn visits() -> String {
+    let visit = |no: u32| {
+        let (card, again) = (no % 24, no / 24);
+        format!("{}ms,{card},{}\n", 241 * card + 12_007 * again, (5 * card + again) % 12)
+    };
+    (0..48).map(visit).fold("time,card,client\n".into(), |text, line| text + &line)
+}
+
 /// A scenario file in a directory that lives as long as this.
 pub(crate) struct Scenario {
     path: PathBuf,
@@ -184,6 +236,7 @@ impl Scenario {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("agree.toml");
         std::fs::write(&path, text).unwrap();
+        std::fs::write(dir.path().join("visits.csv"), visits()).unwrap();
         Scenario { path, _dir: dir }
     }
 
@@ -241,8 +294,17 @@ impl Coverage {
 /// here, and then fails the test until a row of [`FAULTS`] has it.
 fn exercised(plan: &Plan) -> Vec<(&'static str, bool)> {
     let FaultPlan { pull, outages } = &plan.faults;
-    let UpdatePlan { embodiments: _, complement, periods: _, orders, root, due: _, recovery: _, escalation } =
-        &plan.update;
+    let UpdatePlan {
+        embodiments: _,
+        complement,
+        periods: _,
+        orders,
+        root,
+        due: _,
+        recovery: _,
+        escalation,
+        spread,
+    } = &plan.update;
     let (reissue, rules) = (&plan.reissue, &plan.card.rules);
     let LinePlan {
         delay,
@@ -265,7 +327,23 @@ fn exercised(plan: &Plan) -> Vec<(&'static str, bool)> {
         LossPlan::Independent(loss) => (!loss.is_zero(), false),
         LossPlan::Burst { p, .. } => (false, !p.is_zero()),
     };
+    let arrivals = match &plan.load.arrivals {
+        ArrivalsPlan::Uniform { .. } => "uniform arrivals",
+        ArrivalsPlan::Office { .. } => "an office",
+        ArrivalsPlan::Transit { .. } => "transit",
+        ArrivalsPlan::Payday { .. } => "payday",
+        ArrivalsPlan::Poisson { .. } => "calls",
+        ArrivalsPlan::Trace(_) => "a trace",
+    };
+    let spread = match spread {
+        Spread::None => "no spreading",
+        Spread::Jitter { .. } => "jitter",
+        Spread::Waves { .. } => "waves",
+        Spread::Admission(_) => "admission",
+    };
     vec![
+        (arrivals, true),
+        (spread, true),
         ("update.order", !orders.is_empty()),
         ("update.complement", *complement),
         ("update.escalation", *escalation),

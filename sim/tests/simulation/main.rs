@@ -14,4 +14,5 @@ mod interrupt;
 mod issuing;
 mod load;
 mod renewals;
+mod spread;
 mod tick;

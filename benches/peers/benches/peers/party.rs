@@ -282,7 +282,7 @@ impl Office {
             complement: false,
             recovery: plan.update.recovery,
             escalation: false,
-            schedule: Schedule { periods: Vec::new(), orders: Vec::new(), root: None },
+            schedule: Schedule::default(),
             response_bytes: plan.load.response_bytes,
             idle: common.rules.retry.patience() * 2 + Span::from_secs(60),
         };

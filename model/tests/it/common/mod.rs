@@ -17,7 +17,7 @@ use keystorm_model::draw::{Draws, Purpose, Seed, owner};
 use keystorm_model::outbox::Outbox;
 use keystorm_model::rings::{KeyRef, RingShape};
 use keystorm_model::server::{
-    Directory, Embodiment, Order, Recovery, RootRenewal, Schedule, Server, ServerEffect, ServerRules,
+    Directory, Embodiment, Order, Recovery, RootRenewal, Schedule, Server, ServerEffect, ServerRules, Spread,
 };
 use keystorm_model::suite::{Comparison, SuiteId};
 use keystorm_model::{CardId, ConnectionId, Depth, SimTime, Span};
@@ -72,7 +72,7 @@ pub(crate) fn seeded(seed: u64) -> Setup {
     Setup {
         seed: Seed(seed),
         kind: KIND,
-        schedule: Schedule { periods: Vec::new(), orders: Vec::new(), root: None },
+        schedule: Schedule::default(),
         recovery: Recovery::UntilCommitted,
         escalation: false,
         embodiments: vec![Embodiment::One],
@@ -95,6 +95,12 @@ impl Setup {
     /// An operator gives an order.
     pub(crate) fn ordered(mut self, order: Order) -> Self {
         self.schedule.orders.push(order);
+        self
+    }
+
+    /// How the renewals of a period are spread.
+    pub(crate) fn spread(mut self, spread: Spread) -> Self {
+        self.schedule.spread = spread;
         self
     }
 

@@ -1,25 +1,20 @@
-//! Who comes when: every card's holder arrives at the card's own client, at times that depend on the card alone.
+//! Who comes when: every card's holder arrives at the card's own client, at times that depend on the card alone; or as a
+//! trace says. The shapes of days are in `profile`.
 //!
 //! Arrivals are made a chunk at a time, so that a fleet that comes every day of a month never holds more than about one
 //! arrival per card.
 
-use keystorm_model::draw::{Draws, Purpose, Seed};
-use keystorm_model::{CardId, ClientId, SimTime, Span};
+mod profile;
 
+use std::sync::Arc;
+
+use keystorm_model::draw::{Draws, Purpose, Seed};
+use keystorm_model::{CardId, ClientId, Ratio, SimTime, Span};
+
+pub use crate::plan::Arrival;
 use crate::plan::{ArrivalsPlan, Plan};
 
 use super::sample::{exponential, normal};
-
-/// A card holder's arrival.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Arrival {
-    /// When.
-    pub at: SimTime,
-    /// Whose card.
-    pub card: CardId,
-    /// At which client.
-    pub client: ClientId,
-}
 
 /// The word of a card's draws that names its client.
 const HOME: u64 = 0;
@@ -29,14 +24,21 @@ const TIMES: u64 = 2;
 const TRY_WORDS: u64 = 2;
 /// So many tries to fall inside the span, before the time is clamped.
 const TRIES: u64 = 24;
+/// From the first word of the times: whether a holder belongs to an office's peak, and if not, when they come.
+const STRAY: u64 = 54;
+/// From the first word of the times: on which day a holder comes to a cash machine.
+const WHICH_DAY: u64 = 2;
 /// Words of one repetition of a pattern; repetitions follow one another.
 const REPETITION_WORDS: u64 = 64;
 /// Words of the time between two visits; visits follow one another.
 const GAP_WORDS: u64 = 2;
 /// Chunks of a Poisson process are not longer than this.
 const LONGEST_CHUNK: Span = Span::from_secs(86_400);
+/// Visits of a trace that are handed out at a time.
+const TRACE_CHUNK: usize = 1 << 12;
 
-const _: () = assert!(TIMES + TRIES * TRY_WORDS <= REPETITION_WORDS, "a repetition keeps to its own words");
+const _: () = assert!(TRIES * TRY_WORDS <= STRAY, "no word is drawn for two things");
+const _: () = assert!(TIMES + STRAY + 3 < REPETITION_WORDS, "a repetition keeps to its own words");
 
 /// All arrivals of a small fleet at once.
 pub fn arrivals(plan: &Plan) -> Vec<Arrival> {
@@ -58,6 +60,8 @@ enum Source {
     Pattern(Pattern),
     /// Every card again and again.
     Calls { every: Span, chunk: Span, until: SimTime, callers: Vec<Caller> },
+    /// These visits, of which so many have been handed out.
+    Trace(Arc<Vec<Arrival>>, usize),
 }
 
 struct Pattern {
@@ -86,7 +90,8 @@ impl Arrivals {
     /// The arrivals of `plan`, from the first on.
     pub fn new(plan: &Plan) -> Self {
         let (seed, cards, clients) = (Seed(plan.seed), plan.fleet.cards, plan.fleet.clients);
-        let source = match plan.load.arrivals {
+        let source = match plan.load.arrivals.clone() {
+            ArrivalsPlan::Trace(visits) => Source::Trace(visits, 0),
             ArrivalsPlan::Poisson { every } => {
                 let callers =
                     (0..cards).map(|card| Caller::new(seed, CardId(card), clients, every)).collect();
@@ -122,6 +127,12 @@ impl Arrivals {
                     caller.append_calls(self.seed, card, *every, *until, &mut draws, &mut self.chunk);
                 }
                 more
+            }
+            Source::Trace(visits, handed_out) => {
+                let rest = &visits[*handed_out..];
+                self.chunk.extend_from_slice(&rest[..rest.len().min(TRACE_CHUNK)]);
+                *handed_out += self.chunk.len();
+                return !self.chunk.is_empty(); // in order already
             }
         };
         self.chunk.sort_unstable();
@@ -178,11 +189,11 @@ impl Pattern {
     /// When the holder comes, from the start of the repetition whose times begin at `word`.
     fn time(&self, draws: &mut Draws, word: u64) -> Span {
         match self.times {
-            ArrivalsPlan::Uniform { from, window } => {
-                let offset = (u128::from(draws.double(word)) * u128::from(window.as_ns())) >> 64;
-                from + Span::from_ns(offset as u64)
-            }
-            ArrivalsPlan::Office { peak, sigma } => {
+            ArrivalsPlan::Uniform { from, window } => from + uniform(window, draws, word),
+            ArrivalsPlan::Office { peak, sigma, share } => {
+                if share != Ratio::ONE && !share.hit(draws.word(word + STRAY)) {
+                    return uniform(self.extent, draws, word + STRAY + 1);
+                }
                 let last = self.extent.as_ns() - 1;
                 let mut at = 0.0;
                 for round in 0..TRIES {
@@ -193,9 +204,22 @@ impl Pattern {
                 }
                 Span::from_ns((at.max(0.0) as u64).min(last))
             }
-            ArrivalsPlan::Poisson { .. } => unreachable!("it has no pattern that could be repeated"),
+            ArrivalsPlan::Transit { day } => profile::TRANSIT.time(day, draws.double(word)),
+            ArrivalsPlan::Payday { day, payday } => {
+                let days = self.extent.as_ns() / day.as_ns();
+                let which = profile::day_of(days, payday.into(), draws.double(word + WHICH_DAY));
+                day * which + profile::CASH.time(day, draws.double(word))
+            }
+            ArrivalsPlan::Poisson { .. } | ArrivalsPlan::Trace(_) => {
+                unreachable!("they have no pattern that could be repeated")
+            }
         }
     }
+}
+
+/// Uniform in `[0, window)`, from the two words at `word`.
+fn uniform(window: Span, draws: &mut Draws, word: u64) -> Span {
+    Span::from_ns(((u128::from(draws.double(word)) * u128::from(window.as_ns())) >> 64) as u64)
 }
 
 impl Caller {
