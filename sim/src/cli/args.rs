@@ -6,10 +6,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use keystorm_model::card::{PageLayout, WriteMode};
 use keystorm_model::server::{Embodiment, Recovery};
+use keystorm_model::suite::SuiteId;
 
 use crate::campaign::slo::Slo;
 use crate::campaign::work::Shard;
-use crate::interrupt::party::DueDepths;
+use crate::interrupt::combination::DueDepths;
 use crate::plan::EngineKind;
 
 /// Simulates fleets of IC cards that renew their authentication keys over bad networks (JP H11-122238).
@@ -261,6 +262,9 @@ pub(super) struct Merge {
 /// Arguments of `interrupt`. A filter that is not given lets everything through; one may be given several times.
 #[derive(Args, Debug)]
 pub(super) struct Interrupt {
+    /// Only this cipher suite, which can be any [default: the first of each family]
+    #[arg(long, value_name = "NAME", value_parser = |name: &str| named(name, &SuiteId::ALL, SuiteId::name))]
+    pub(super) suite: Vec<SuiteId>,
     /// Only this embodiment: 1, 2a, 2b, 3, 4
     #[arg(long, value_name = "NAME", value_parser = |name: &str| named(name, &Embodiment::ALL, Embodiment::name))]
     pub(super) embodiment: Vec<Embodiment>,

@@ -3,8 +3,11 @@
 use keystorm_reports::{RunDir, write_matrix};
 use serde_json::{Map, Value};
 
-use crate::interrupt::matrix::{self, Findings};
-use crate::interrupt::party::Combination;
+use keystorm_model::suite::SuiteId;
+
+use crate::interrupt::combination::Combination;
+use crate::interrupt::findings::Findings;
+use crate::interrupt::matrix::{self, Settings};
 use crate::interrupt::summary;
 use crate::run::VERSION;
 
@@ -20,7 +23,7 @@ pub(super) fn interrupt(arguments: &Interrupt) -> Result<(), Failure> {
     let dir = RunDir::prepare_matrix(&arguments.out)?;
     let jobs = arguments.jobs.map_or_else(environment::cpus, usize::from);
     let bar = CountBar::new(combinations.len() as u64, "combinations", arguments.quiet);
-    let found = matrix::run(&combinations, !arguments.single, jobs, |more| bar.done(more));
+    let found = matrix::run(&combinations, Settings::new(!arguments.single, jobs), |more| bar.done(more));
     drop(bar);
     let stopped = || Failure::Interrupted("Interrupted: nothing was written.".into());
     let findings = found.map_err(Failure::Internal)?.ok_or_else(stopped)?;
@@ -38,7 +41,8 @@ fn chosen(arguments: &Interrupt) -> Vec<Combination> {
     fn passes<T: PartialEq>(filter: &[T], value: &T) -> bool {
         filter.is_empty() || filter.contains(value)
     }
-    let mut combinations = Combination::all();
+    let suites = if arguments.suite.is_empty() { SuiteId::of_each_family() } else { arguments.suite.clone() };
+    let mut combinations = Combination::all(&suites);
     combinations.retain(|combination| {
         passes(&arguments.embodiment, &combination.embodiment)
             && passes(&arguments.recovery, &combination.recovery)

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use keystorm_reports::results::Outcome;
 
+use super::combination::Combination;
 use super::cuts::Cut;
-use super::matrix::{Findings, Tally};
-use super::party::Combination;
+use super::findings::{Findings, Tally};
 
 /// How many single and how many double cuts were made.
 pub fn points(findings: &[Findings]) -> [u64; 2] {
