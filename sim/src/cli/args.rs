@@ -92,9 +92,18 @@ Examples:
   keystorm verify scenarios/month-turn.toml --seed 7 --jobs 2";
 
 const INTERRUPT_EXAMPLES: &str = "\
+What is run:
+  Every combination of suite, embodiment, recovery policy, way to write memory, layout and due
+  depth, with one suite of each family. In each, every message, card command, moment of a write
+  and power-up of a renewal without faults is cut with every fault that can strike there: lost
+  (for good, in one direction, or with all that follows), duplicated, a late or reordered copy,
+  client or server crashed, card pulled, a second connection of the card at the same time. The
+  connections that follow are cut in the same way, with all suites.
+
 Examples:
   keystorm interrupt
   keystorm interrupt --single --recovery first-contact --nvm undo-log
+  keystorm interrupt --suite rsa-2048 --embodiment 4 --depth 0
   keystorm interrupt --embodiment 1 --embodiment 4 --depth both --out /tmp/matrix";
 
 const SWEEP_EXAMPLES: &str = "\
@@ -283,6 +292,9 @@ pub(super) struct Interrupt {
     /// Cut once only: leave out the second cuts
     #[arg(long)]
     pub(super) single: bool,
+    /// What to print when it is over
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: Format,
     /// Directory of the matrix; replaced if keystorm wrote one there
     #[arg(long, value_name = "DIR", default_value = "reports/out/interrupt")]
     pub(super) out: PathBuf,
@@ -305,7 +317,7 @@ fn named<T: Copy>(name: &str, all: &[T], name_of: fn(T) -> &'static str) -> Resu
 pub(super) enum Format {
     /// A table for people
     Text,
-    /// One object with the names of summary.csv
+    /// One object; its names are those of the CSV files
     Json,
 }
 

@@ -65,9 +65,9 @@ pub(super) fn cut_all(
         }
     }
     let harmless = visit.harmless;
-    world.end(setup);
+    let ending = talk.undisturbed(setup, world);
     visitor(&harmless, world.clone());
-    talk.ending.expect("an undisturbed connection comes to its end")
+    ending
 }
 
 /// What the card restores when it is powered up can be cut too.
@@ -159,7 +159,7 @@ impl Visit<'_, '_> {
             talk.serve(setup, world, datagram);
             answers(&first).for_each(|answer| talk.receive(setup, world, first.get(answer)));
             talk.receive_all(setup, world);
-            talk.go_on(setup, world, None);
+            talk.finish(setup, world);
         });
         self.talk.serve(self.setup, self.world, datagram);
         self.goes(step, Kind::CrashAfter, |setup, talk, world| {
@@ -184,7 +184,7 @@ impl Visit<'_, '_> {
         self.goes(step, Kind::Duplicated, |setup, talk, world| {
             talk.receive(setup, world, datagram);
             talk.receive(setup, world, datagram);
-            talk.go_on(setup, world, None);
+            talk.finish(setup, world);
         });
         self.goes(step, Kind::LateAnswers, |setup, talk, world| {
             let late: Vec<Rc<Sent>> = world.sent().skip(1).collect();
@@ -192,7 +192,7 @@ impl Visit<'_, '_> {
                 .filter(|sent| is_answer(sent))
                 .for_each(|sent| talk.receive(setup, world, &sent.datagram));
             talk.receive(setup, world, datagram);
-            talk.go_on(setup, world, None);
+            talk.finish(setup, world);
         });
         self.talk.receive(self.setup, self.world, datagram);
     }
@@ -249,14 +249,17 @@ impl Visit<'_, '_> {
         let mut second = Talk::default();
         second.begin(self.setup, &mut world, self.talk.number);
         let over = second.go_on(self.setup, &mut world, stop);
-        if over && stop.is_some() {
-            return false;
+        if over {
+            second.give_up(self.setup, &mut world, true);
+            if stop.is_some() {
+                return false;
+            }
         }
         talk.power_up(self.setup, &mut world);
         arrive(self.setup, &mut talk, &mut world, datagram);
         if !over {
             second.power_up(self.setup, &mut world);
-            second.go_on(self.setup, &mut world, None);
+            second.finish(self.setup, &mut world);
         }
         (self.visitor)(&[cut], world.over(self.setup));
         true
@@ -321,7 +324,7 @@ impl Visit<'_, '_> {
 fn arrive(setup: &Setup, talk: &mut Talk, world: &mut World, datagram: Slice) {
     talk.serve(setup, world, datagram);
     talk.receive_all(setup, world);
-    talk.go_on(setup, world, None);
+    talk.finish(setup, world);
 }
 
 fn is_answer(sent: &Sent) -> bool {

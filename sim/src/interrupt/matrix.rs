@@ -234,8 +234,7 @@ pub(super) fn heal(
             None => {
                 talk.begin(setup, &mut world, number);
                 talk.go_on(setup, &mut world, None);
-                world.end(setup);
-                talk.ending.expect("an undisturbed connection comes to its end")
+                talk.undisturbed(setup, &mut world)
             }
         };
         world.judge_undisturbed(setup, &beginning);

@@ -133,27 +133,30 @@ impl World {
         Standing { pairs: [zero.0, one.0], torn: chip.marks().torn() != 0, renewed: [zero.1, one.1], kept }
     }
 
-    /// How many depths are due and not committed.
-    pub(super) fn depths_due(&self, setup: &Setup) -> usize {
+    /// The depths that are due and not committed.
+    fn due(&self, setup: &Setup) -> impl Iterator<Item = Depth> {
         let schedule = &setup.server.schedule;
         let due = |depth: &Depth| {
             let since = schedule.due_since(CARD, *depth, self.now());
             self.server.directory().renewal(CARD, *depth).committed < since
         };
-        (0..schedule.depths()).map(Depth).filter(due).count()
+        (0..schedule.depths()).map(Depth).filter(due)
     }
 
     /// How many undisturbed connections the policy may take from here until everything is renewed: one for each depth
-    /// that is due, one for all in embodiment 3, and one to find out about a stage.
+    /// that is due, one for all in embodiment 3, and one to find out about a stage. A depth that is staged is due: two
+    /// connections at once can leave it staged although one of them has committed it.
     pub(super) fn allowed(&self, setup: &Setup) -> usize {
-        let due = self.depths_due(setup);
+        let staged = self.server.directory().staged(CARD).map(|stage| stage.due.depth);
+        let due = self.due(setup).chain(staged.filter(|&staged| self.due(setup).all(|due| due != staged)));
+        let due = due.count();
         let runs = setup.server.embodiment(CARD).runs();
-        usize::from(self.server.directory().staged(CARD).is_some()) + if runs { due.min(1) } else { due }
+        usize::from(staged.is_some()) + if runs { due.min(1) } else { due }
     }
 
     /// Whether everything is renewed, on both sides.
     pub(super) fn is_up_to_date(&self, setup: &Setup) -> bool {
-        self.depths_due(setup) == 0 && self.standing(setup).agrees()
+        self.due(setup).next().is_none() && self.standing(setup).agrees()
     }
 
     /// Whether every key on the card can be read, and used at least once more.

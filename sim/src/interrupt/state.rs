@@ -40,6 +40,10 @@ impl World {
             state.extend(live.phase);
             push_assignment(live.assignment, &mut state);
         }
+        if self.chip.marks().is_unsettled() {
+            // What an erasure leaves depends on what it finds.
+            state.extend(hash(self.chip.keys(&setup.kind)).to_le_bytes());
+        }
         state.extend([0xfd, self.server.last_opened(CARD).map_or(u8::MAX, |id| self.age(id))]);
         for sent in self.sent().take_while(|sent| self.connections - sent.connection < u32::from(LATEST)) {
             state.push((self.connections - sent.connection) as u8);

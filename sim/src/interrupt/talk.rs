@@ -151,6 +151,22 @@ impl Talk {
         }
     }
 
+    /// Goes on to the end. Where no answer comes, the client gives up.
+    pub(super) fn finish(&mut self, setup: &Setup, world: &mut World) {
+        self.go_on(setup, world, None);
+        self.give_up(setup, world, true);
+    }
+
+    /// How an undisturbed connection has ended: by itself.
+    pub(super) fn undisturbed(&mut self, setup: &Setup, world: &mut World) -> Ending {
+        if self.ending.is_none() {
+            world.broken.push("an undisturbed connection comes to no end".into());
+            self.give_up(setup, world, true);
+        }
+        world.end(setup);
+        self.ending.expect("a client that gives up ends its connection")
+    }
+
     /// The request leaves the client.
     pub(super) fn send(&mut self, world: &mut World, datagram: Slice) {
         self.requests += 1;

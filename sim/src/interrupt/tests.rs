@@ -13,6 +13,7 @@ use super::findings::{Findings, Row};
 use super::matrix::{Settings, run};
 use super::rerun::{Event, RowName, rerun};
 use super::sabotage::Sabotage;
+use super::summary;
 use crate::step::{Kind, Remnant, What};
 
 fn run_all(combinations: &[Combination], settings: Settings) -> Vec<Findings> {
@@ -80,16 +81,16 @@ fn a_cut_leaves_old_split_ahead_or_new_keys() {
         for row in &found.rows {
             let at_once = matches!(
                 row.cut.kind,
-                Kind::LostUp | Kind::LostDown | Kind::PulledBefore | Kind::PulledAfter | Kind::CrashAfter
+                Kind::LostUp | Kind::LostDown | Kind::PulledBefore | Kind::PulledAfter
             );
-            // Within a store it depends on the moment, and the others show both ends.
-            if !at_once {
-                continue;
-            }
             let stores = matches!(row.cut.step.what, What::Command("STORE KEY" | "DERIVE KEY", _));
             stored += usize::from(stores && row.cut.kind == Kind::PulledAfter);
             committed |=
                 row.cut.step.what == What::Message("UpdateVerdict") && row.cut.kind == Kind::CrashAfter;
+            // Within a store it depends on the moment, and the others show both ends.
+            if !at_once {
+                continue;
+            }
             let expected = match stored {
                 _ if committed => PairState::New,
                 0 => PairState::Old,
@@ -291,4 +292,54 @@ fn a_rerun_shows_the_messages_in_their_order() {
     let unknown = RowName { nvm: "stone".into(), ..name };
     let error = rerun(&unknown, &mut |_: &Event| {}).unwrap_err();
     assert!(error.contains("column nvm") && error.contains("undo-log"), "{error}");
+}
+
+/// What the documentation says of single cuts is what a run says, and the summary names causes.
+#[test]
+fn the_documentation_shows_the_table_of_a_run() {
+    const DOCUMENT: &str = include_str!("../../../docs/interruptions.md");
+    let all = singles();
+    let text = summary::text(&all, false);
+    let shown: BTreeSet<&str> =
+        DOCUMENT.lines().map(|line| line.split(" | ").next().unwrap_or(line).trim_end()).collect();
+    let table: Vec<&str> = text.lines().skip(2).take_while(|line| !line.starts_with("missed")).collect();
+    assert_eq!(table.len(), 90);
+    for line in table {
+        assert!(shown.contains(line), "docs/interruptions.md has no line\n{line}\nbut should show\n{text}");
+    }
+    assert!(text.contains("first-contact: stranded with"), "{text}");
+    assert!(text.contains("and does not renew again"), "{text}");
+    assert!(text.contains("a counter of tries was erased"), "{text}");
+}
+
+/// Two cuts in a row: with an undo log or shadow pages nobody is harmed under the policies that renew again.
+#[test]
+fn two_cuts_harm_nobody_whose_memory_is_whole_and_whose_policy_renews_again() {
+    let mut harmed = 0;
+    for recovery in Recovery::ALL {
+        for mode in WriteMode::ALL {
+            let combination = one(SuiteId::Aes128, recovery, mode, Embodiment::One);
+            let found = run_all(&[combination], Settings::new(true, 2)).remove(0);
+            assert_no_violation(std::slice::from_ref(&found));
+            let harm =
+                [Outcome::Stranded, Outcome::Blocked, Outcome::Torn].map(|outcome| found.twice.of(outcome));
+            let safe = recovery != Recovery::FirstContact && mode != WriteMode::InPlace;
+            assert_eq!(harm.iter().sum::<u64>() == 0, safe, "{combination:?}: {harm:?}");
+            harmed += u64::from(!safe);
+            assert_eq!(harm[0] > 0, recovery == Recovery::FirstContact, "only first-contact strands");
+        }
+    }
+    assert_eq!(harmed, 5);
+}
+
+#[test]
+fn another_suite_is_told_by_its_differences() {
+    let both = [SuiteId::Aes128, SuiteId::Rsa1024];
+    let combinations: Vec<_> = both
+        .iter()
+        .map(|&suite| one(suite, Recovery::UntilCommitted, WriteMode::UndoLog, Embodiment::TwoB))
+        .collect();
+    let text = summary::text(&run_all(&combinations, Settings::new(false, 2)), false);
+    let said = "rsa-1024: the same outcomes and connections to heal as with aes-128, in other numbers\n";
+    assert!(text.contains(said) && text.contains("2 combinations"), "{text}");
 }
