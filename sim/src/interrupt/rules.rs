@@ -1,7 +1,7 @@
 //! What may never happen, whatever is cut: the rules that each connection is held against as it goes on.
 //!
 //! The server holds nothing that the card does not: at each commit, and after each connection. It draws no Ro twice. The
-//! card stores nothing that the authentication before did not permit. No try is lost in a connection that nobody
+//! card stores nothing that the authentication before did not permit, and holds nothing that nobody gave it. No try is lost in a connection that nobody
 //! disturbs, but by a card whose keys the policy has given up or guesses at. A card that was never interrupted agrees
 //! with the server. How a card heals in the end is judged in `matrix`.
 
@@ -62,7 +62,14 @@ impl World {
             self.broken
                 .push(format!("nothing was interrupted, yet card and server hold {}", standing.card()));
         }
-        let after = self.settled(setup).tries(&setup.kind).to_vec();
+        let chip = self.settled(setup);
+        for slot in 0..setup.kind.shape.keys() {
+            let key = &chip.keys(&setup.kind)[setup.kind.layout().range(slot)];
+            if chip.marks().torn() & 1 << slot == 0 && self.version(setup, slot, key).is_none() {
+                self.broken.push(format!("the card holds a key (slot {slot}) that nobody gave it"));
+            }
+        }
+        let after = chip.tries(&setup.kind).to_vec();
         let lost: u8 =
             after.iter().zip(&beginning.tries).map(|(after, before)| before.saturating_sub(*after)).sum();
         // A guess that the card holds both new keys is wrong where it holds one: the server's answer costs a try.

@@ -210,7 +210,7 @@ fn each_mistake_breaks_a_rule() {
             Sabotage::CommitsEarly | Sabotage::StoresNothing => "that the card does not hold",
             Sabotage::TakesALateOk => "that the card does not hold",
             Sabotage::ForgetsTheTry => "promises",
-            Sabotage::StoresUnasked => "card and server hold diverged",
+            Sabotage::StoresUnasked => "that nobody gave it",
             Sabotage::KeepsTheTry => "a try was lost",
         };
         assert!(
