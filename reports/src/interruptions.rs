@@ -23,7 +23,7 @@ pub fn interruptions_table() -> Table<Interruption> {
     Table::new(
         "interruptions.csv",
         "Written by `keystorm interrupt`. One row per cut of a renewal; then one per pair of cuts that does more harm \
-         than either of the two alone.",
+         than either of the two alone. Where several first cuts leave the same state, the pairs name the first of them.",
         vec![
             text("suite", "Cipher suite.", |row| row.suite),
             text("embodiment", "Embodiment: `1`, `2a`, `2b`, `3` or `4`.", |row| row.embodiment),
@@ -38,10 +38,15 @@ pub fn interruptions_table() -> Table<Interruption> {
             ),
             text(
                 "cut_kind",
-                "`lost up`, `lost down`: the message and all that follows is lost, and the client gives up. `server \
-                 crash before`, `server crash after`: before or after it acts on the message. `pulled before`, \
-                 `pulled during`, `pulled after`: the card, at the command; during: at this moment of its writes to \
-                 non-volatile memory.",
+                "`lost up`, `lost down`: the request, the answer and all that follows is lost. `lost up alone`, `lost down \
+                 alone`: that message however often it is sent, or all in its direction from there on. `duplicated`. `late \
+                 copy of …, n before`: just before the request a copy of another arrives, sent n connections before, or in \
+                 this one. `late answers`: before the answer copies of all earlier ones. `second connection`, `second \
+                 connection interleaved, at request n`: of the same card, while the request is on its way. `client crash`, \
+                 `client crash before`, `during`, `after`: no Bye follows. `server crash before`, `server crash after`: \
+                 before or after it acts on the message. `pulled before`, `pulled during`, `pulled after`: the card, at the \
+                 command; during: at this moment of its writes to non-volatile memory, leaving `zeros` or `mixed` bits \
+                 instead of ones in a page that was erased.",
                 |row| &row.cut_kind,
             ),
             text(

@@ -55,32 +55,87 @@ impl fmt::Display for Step {
 /// How it is cut.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Kind {
-    /// The request, and all that follows, is lost; the client gives up.
+    /// The request, and all that follows in either direction, is lost; the client gives up.
     LostUp,
-    /// The server crashes before it sees the request.
+    /// The request is lost, however often it is repeated; all else arrives, so that the client gives up with a Bye.
+    LostUpAlone,
+    /// The server crashes before it sees the request, and is back for the client's repeat.
     CrashBefore,
-    /// The server crashes when it has acted on the request, before its answer gets away.
+    /// The server crashes when it has acted on the request, before its answer gets away, and is back for the repeat.
     CrashAfter,
-    /// The answer, and all that follows, is lost; the client gives up.
+    /// The answer, and all that follows in either direction, is lost; the client gives up.
     LostDown,
-    /// The card is pulled before it sees the command.
+    /// The answer is lost, however often the client repeats its request; all else arrives.
+    LostDownAlone,
+    /// The message arrives twice.
+    Duplicated,
+    /// Before the request a copy of another arrives at the server, which was sent earlier: in this connection, or so
+    /// many connections ago.
+    LateCopy {
+        /// The name of the other.
+        of: &'static str,
+        /// How many connections ago it was sent.
+        ago: u8,
+    },
+    /// Before the answer copies of all earlier ones arrive at the client, those of earlier connections too.
+    LateAnswers,
+    /// While the request is on its way, a second connection of the card begins, and comes to its end.
+    Second,
+    /// The second connection waits at its so-manieth request until the first has come to its end.
+    Interleaved(u8),
+    /// The client crashes at the message: before it sends it, or when it has arrived. It says no Bye.
+    ClientCrash,
+    /// The client crashes before it gives the card the command, and says no Bye.
+    ClientCrashBefore,
+    /// The client crashes at this moment of the card's writes to non-volatile memory, and takes its power away.
+    ClientCrashDuring(u32),
+    /// The client crashes when the card is done, before it has its answer, and says no Bye.
+    ClientCrashAfter,
+    /// The card is pulled before it sees the command; the client takes leave of the server.
     PulledBefore,
-    /// The card is pulled at this moment of its writes to non-volatile memory.
-    PulledDuring(u32),
+    /// The card is pulled at this moment of its writes to non-volatile memory. What was being erased is left so.
+    PulledDuring(u32, Remnant),
     /// The card is pulled when it is done, before it answers.
     PulledAfter,
 }
 
+/// What an erasure that was cut short leaves in the page.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Remnant {
+    /// Bytes FF.
+    Ones,
+    /// Bytes 00.
+    Zeros,
+    /// Some bits erased, the others still what they were.
+    Mixed,
+}
+
+impl Remnant {
+    /// Every one.
+    pub const ALL: [Remnant; 3] = [Remnant::Ones, Remnant::Zeros, Remnant::Mixed];
+}
+
 impl Kind {
-    /// The name, without the moment.
+    /// The name, without the moment, the number or the other message.
     pub const fn name(self) -> &'static str {
         match self {
             Kind::LostUp => "lost up",
+            Kind::LostUpAlone => "lost up alone",
             Kind::CrashBefore => "server crash before",
             Kind::CrashAfter => "server crash after",
             Kind::LostDown => "lost down",
+            Kind::LostDownAlone => "lost down alone",
+            Kind::Duplicated => "duplicated",
+            Kind::LateCopy { .. } => "late copy",
+            Kind::LateAnswers => "late answers",
+            Kind::Second => "second connection",
+            Kind::Interleaved(_) => "second connection interleaved",
+            Kind::ClientCrash => "client crash",
+            Kind::ClientCrashBefore => "client crash before",
+            Kind::ClientCrashDuring(_) => "client crash during",
+            Kind::ClientCrashAfter => "client crash after",
             Kind::PulledBefore => "pulled before",
-            Kind::PulledDuring(_) => "pulled during",
+            Kind::PulledDuring(..) => "pulled during",
             Kind::PulledAfter => "pulled after",
         }
     }
@@ -89,7 +144,21 @@ impl Kind {
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
-        if let Kind::PulledDuring(moment) = self { write!(f, ", moment {moment}") } else { Ok(()) }
+        match self {
+            Kind::PulledDuring(moment, remnant) => {
+                write!(f, ", moment {moment}")?;
+                match remnant {
+                    Remnant::Ones => Ok(()),
+                    Remnant::Zeros => f.write_str(", zeros"),
+                    Remnant::Mixed => f.write_str(", mixed"),
+                }
+            }
+            Kind::ClientCrashDuring(moment) => write!(f, ", moment {moment}"),
+            Kind::LateCopy { of, ago: 0 } => write!(f, " of {of}"),
+            Kind::LateCopy { of, ago } => write!(f, " of {of}, {ago} before"),
+            Kind::Interleaved(at) => write!(f, ", at request {at}"),
+            _ => Ok(()),
+        }
     }
 }
 

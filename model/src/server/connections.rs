@@ -72,6 +72,21 @@ pub(super) struct Connection {
     serial: u64,
 }
 
+/// What decides about a live connection's future, for those who compare servers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Live<'a> {
+    /// The connection, as its client numbered it.
+    pub id: ConnectionId,
+    /// Number of the last request that was acted on.
+    pub sequence: u16,
+    /// How far it has come, and what is known of its keys.
+    pub phase: [u8; 2],
+    /// What it is to do.
+    pub assignment: Assignment,
+    /// The pairs that wait for the card's OK, one behind the other.
+    pub offered: &'a [u8],
+}
+
 /// A place in the slab, or none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Link(u32);
@@ -104,6 +119,14 @@ impl Connection {
             older: Link::NONE,
             serial: 0,
         }
+    }
+}
+
+impl Connection {
+    pub(super) fn live(&self) -> Live<'_> {
+        let offered = if self.phase == Phase::Offered { &self.offered[..] } else { &[] };
+        let phase = [self.phase as u8, self.guess as u8];
+        Live { id: self.id, sequence: self.sequence, phase, assignment: self.assignment, offered }
     }
 }
 
@@ -214,8 +237,13 @@ impl Connections {
 
     /// Whether `id` is the connection of the card that was opened last.
     pub(super) fn was_last(&self, card: CardId, id: ConnectionId) -> bool {
+        self.last(card) == Some(id)
+    }
+
+    /// The connection of the card that was opened last.
+    pub(super) fn last(&self, card: CardId) -> Option<ConnectionId> {
         let card = self.cards[card.index()];
-        card.numbered > 0 && card.last == id
+        (card.numbered > 0).then_some(card.last)
     }
 
     /// The place of a live connection.
@@ -346,13 +374,19 @@ impl Connections {
 
     /// Every live connection.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Connection> {
-        self.cards.iter().flat_map(move |card| {
-            let mut link = card.newest;
-            std::iter::from_fn(move || {
-                let connection = (link != Link::NONE).then(|| &self.slab[link.0 as usize])?;
-                link = connection.older;
-                Some(connection)
-            })
+        self.cards.iter().flat_map(|card| self.from(card.newest))
+    }
+
+    /// The live connections of a card, the newest first.
+    pub(super) fn of(&self, card: CardId) -> impl Iterator<Item = &Connection> {
+        self.from(self.cards[card.index()].newest)
+    }
+
+    fn from(&self, mut link: Link) -> impl Iterator<Item = &Connection> {
+        std::iter::from_fn(move || {
+            let connection = (link != Link::NONE).then(|| &self.slab[link.0 as usize])?;
+            link = connection.older;
+            Some(connection)
         })
     }
 

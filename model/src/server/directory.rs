@@ -93,7 +93,7 @@ pub struct Stage {
 ///
 /// The common values are those at issue. A card's first external renewal gives that card a value of its own; the common
 /// record is never overwritten, since it is every other card's too.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 struct Common {
     /// The first slot of the external ring.
     first: usize,
@@ -104,7 +104,7 @@ struct Common {
 }
 
 /// The directory in memory: flat tables.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct MemoryDirectory {
     pair_length: usize,
     keys_per_card: usize,

@@ -13,6 +13,7 @@ mod renewal;
 pub mod spread;
 mod stage;
 
+pub use connections::Live;
 pub use directory::{Commit, Directory, MemoryDirectory, Stage};
 pub use effect::{OpenUpdate, ServerEffect, ServerWork};
 pub use policy::{
@@ -176,6 +177,16 @@ impl<D: Directory> Server<D> {
             let Connection { card, id, assignment, .. } = *connection;
             assignment.renew.map(|due| OpenUpdate { card, connection: id, due })
         })
+    }
+
+    /// The card's connections that are alive, the newest first.
+    pub fn live(&self, card: CardId) -> impl Iterator<Item = Live<'_>> + '_ {
+        self.volatile.connections.of(card).map(Connection::live)
+    }
+
+    /// The card's connection that was opened last since the server started, alive or not.
+    pub fn last_opened(&self, card: CardId) -> Option<ConnectionId> {
+        self.volatile.connections.last(card)
     }
 
     /// Handles one datagram at `now`. Effects are appended to `out` in order. Returns what the work consisted of.

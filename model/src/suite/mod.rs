@@ -12,9 +12,14 @@
 //! Adding a suite is one file here, one name in [`SuiteId::ALL`] and one line in `SuiteId::suite`.
 
 mod aes128;
+mod memo;
 mod rsa;
 
+pub use memo::memoise;
+
 use crate::rings::Ring;
+
+use memo::{Operation, recall};
 
 /// The longest challenge or renewal random of any suite, bytes.
 pub const MAX_RANDOM: usize = 32;
@@ -111,6 +116,17 @@ impl SuiteId {
         }
     }
 
+    /// The first suite of each family, in the order of [`SuiteId::ALL`]: enough where only the family matters.
+    pub fn of_each_family() -> Vec<SuiteId> {
+        let mut first: Vec<SuiteId> = Vec::new();
+        for suite in SuiteId::ALL {
+            if first.iter().all(|known| known.family() != suite.family()) {
+                first.push(suite);
+            }
+        }
+        first
+    }
+
     /// The name on the command line, in scenarios and in reports.
     pub const fn name(self) -> &'static str {
         self.suite().name
@@ -128,17 +144,35 @@ impl SuiteId {
 
     /// Appends the proof of knowing the private key for `random`, a challenge or an Rk: C = E(K, R).
     pub fn prove(self, private: &[u8], random: &[u8], out: &mut Vec<u8>) {
-        (self.suite().prove)(private, random, out);
+        let prove = self.suite().prove;
+        match self.family() {
+            Family::Symmetric => prove(private, random, out),
+            Family::Asymmetric => {
+                recall(Operation::Prove, self, &[random, private], out, |out| prove(private, random, out));
+            }
+        }
     }
 
     /// Whether `proof` answers `challenge` under the private half of `public`. A proof of the wrong length does not.
     pub fn check(self, public: &[u8], challenge: &[u8], proof: &[u8], comparison: Comparison) -> bool {
-        (self.suite().check)(public, challenge, proof, comparison)
+        let check = self.suite().check;
+        if self.family() == Family::Symmetric {
+            return check(public, challenge, proof, comparison);
+        }
+        let mut right = Vec::new();
+        recall(Operation::Check, self, &[challenge, proof, public], &mut right, |out| {
+            out.push(u8::from(check(public, challenge, proof, comparison)));
+        });
+        right == [1]
     }
 
     /// Appends the pair that grows from `seed`, which is what `prove` answered to an Rk.
     pub fn grow(self, seed: &[u8], out: &mut Vec<u8>) {
-        (self.suite().grow)(seed, out);
+        let grow = self.suite().grow;
+        match self.family() {
+            Family::Symmetric => grow(seed, out),
+            Family::Asymmetric => recall(Operation::Grow, self, &[seed], out, |out| grow(seed, out)),
+        }
     }
 
     /// Appends the pair that a key is issued with, made from as many random bytes as [`Sizes::issue_random`] says.

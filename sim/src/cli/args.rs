@@ -6,10 +6,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use keystorm_model::card::{PageLayout, WriteMode};
 use keystorm_model::server::{Embodiment, Recovery};
+use keystorm_model::suite::SuiteId;
 
 use crate::campaign::slo::Slo;
 use crate::campaign::work::Shard;
-use crate::interrupt::party::DueDepths;
+use crate::interrupt::combination::DueDepths;
 use crate::plan::EngineKind;
 
 /// Simulates fleets of IC cards that renew their authentication keys over bad networks (JP H11-122238).
@@ -94,9 +95,18 @@ Examples:
   keystorm verify scenarios/month-turn.toml --seed 7 --jobs 2";
 
 const INTERRUPT_EXAMPLES: &str = "\
+What is run:
+  Every combination of suite, embodiment, recovery policy, way to write memory, layout and due
+  depth, with one suite of each family. In each, every message, card command, moment of a write
+  and power-up of a renewal without faults is cut with every fault that can strike there: lost
+  (for good, in one direction, or with all that follows), duplicated, a late or reordered copy,
+  client or server crashed, card pulled, a second connection of the card at the same time. The
+  connections that follow are cut in the same way, with all suites.
+
 Examples:
   keystorm interrupt
   keystorm interrupt --single --recovery first-contact --nvm undo-log
+  keystorm interrupt --suite rsa-2048 --embodiment 4 --depth 0
   keystorm interrupt --embodiment 1 --embodiment 4 --depth both --out /tmp/matrix";
 
 const SWEEP_EXAMPLES: &str = "\
@@ -291,6 +301,9 @@ pub(super) struct Swarm {
 /// Arguments of `interrupt`. A filter that is not given lets everything through; one may be given several times.
 #[derive(Args, Debug)]
 pub(super) struct Interrupt {
+    /// Only this cipher suite, which can be any [default: the first of each family]
+    #[arg(long, value_name = "NAME", value_parser = |name: &str| named(name, &SuiteId::ALL, SuiteId::name))]
+    pub(super) suite: Vec<SuiteId>,
     /// Only this embodiment: 1, 2a, 2b, 3, 4
     #[arg(long, value_name = "NAME", value_parser = |name: &str| named(name, &Embodiment::ALL, Embodiment::name))]
     pub(super) embodiment: Vec<Embodiment>,
@@ -309,6 +322,9 @@ pub(super) struct Interrupt {
     /// Cut once only: leave out the second cuts
     #[arg(long)]
     pub(super) single: bool,
+    /// What to print when it is over
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: Format,
     /// Directory of the matrix; replaced if keystorm wrote one there
     #[arg(long, value_name = "DIR", default_value = "reports/out/interrupt")]
     pub(super) out: PathBuf,
@@ -331,7 +347,7 @@ fn named<T: Copy>(name: &str, all: &[T], name_of: fn(T) -> &'static str) -> Resu
 pub(super) enum Format {
     /// A table for people
     Text,
-    /// One object with the names of summary.csv
+    /// One object; its names are those of the CSV files
     Json,
 }
 

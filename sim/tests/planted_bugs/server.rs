@@ -42,7 +42,7 @@ fn stand() -> Stand {
         complement: false,
         recovery: Recovery::UntilCommitted,
         escalation: true,
-        schedule: Schedule { periods: vec![Span::from_secs(86_400)], orders: Vec::new(), root: None },
+        schedule: Schedule { periods: vec![Span::from_secs(86_400)], ..Schedule::default() },
         response_bytes: 16,
         idle: Span::from_secs(600),
     };
