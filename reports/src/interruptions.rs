@@ -1,11 +1,9 @@
 //! `interruptions.csv`: the matrix of interrupted renewals, and the directory that it lies in.
 
-use std::io;
-
 use serde_json::{Map, Value};
 
 use crate::dir::{DirError, RunDir};
-use crate::manifest::{MANIFEST_FILE, MATRIX_KIND};
+use crate::manifest::{MATRIX_KIND, write_facts};
 use crate::results::Interruption;
 use crate::table::{Cell, Column, Table};
 
@@ -92,12 +90,5 @@ pub fn write_matrix(
 ) -> Result<(), DirError> {
     let table = interruptions_table();
     dir.file(table.file(), |file| table.write(file, rows))?;
-    let mut manifest = Map::new();
-    manifest.insert("keystorm".into(), MATRIX_KIND.into());
-    manifest.extend(facts);
-    dir.file(MANIFEST_FILE, |file| {
-        use io::Write as _;
-        serde_json::to_writer_pretty(&mut *file, &Value::Object(manifest))?;
-        file.write_all(b"\n")
-    })
+    write_facts(dir, MATRIX_KIND, facts)
 }

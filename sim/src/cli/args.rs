@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -64,6 +65,9 @@ pub(super) enum Command {
     /// Find the smallest (or largest) value of a key that keeps every bound, with confidence
     #[command(after_help = PLAN_EXAMPLES)]
     Plan(Plan),
+    /// Make a run again, and show one card's life as a table and a sequence diagram
+    #[command(after_help = REPLAY_EXAMPLES)]
+    Replay(Replay),
     /// Print the digests of one run (the other process of `verify`)
     #[command(hide = true)]
     Trace(Common),
@@ -133,6 +137,12 @@ Examples:
     --vary server.cores=1..64
   keystorm plan fleet.toml --slo 'server_wait_ms_p99<=50' --vary fleet.cards=1000,2000,5000,10000 --largest
   keystorm plan fleet.toml --slo 'auth_ms_p99<=3000' --vary load.window=1h,2h,4h,8h,1d";
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  keystorm replay reports/out/quickstart/1-turmoil --card 17
+  keystorm replay /tmp/year --card 4711 --connection 3..5 --out /tmp/card-4711
+  keystorm replay /tmp/million --card 123456 --alone
+  keystorm replay /tmp/year --card 4711 --format json | jq '.steps[] | select(.name == \"STORE KEY\")'";
 
 /// What every command that runs a scenario takes.
 #[derive(Args, Debug)]
@@ -304,6 +314,42 @@ pub(super) struct Interrupt {
     /// Show no progress
     #[arg(long)]
     pub(super) quiet: bool,
+}
+
+/// Arguments of `replay`.
+#[derive(Args, Debug)]
+pub(super) struct Replay {
+    /// Directory of the run
+    #[arg(value_name = "RUN_DIR")]
+    pub(super) dir: PathBuf,
+    /// The card to show, counted from 0
+    #[arg(long, value_name = "N")]
+    pub(super) card: u32,
+    /// Run this card only, without the others that it queues with
+    #[arg(long)]
+    pub(super) alone: bool,
+    /// Connections that the diagram shows, as in 3 or 3..5 [default: those with a renewal or a fault]
+    #[arg(long, value_name = "A..B", value_parser = connections)]
+    pub(super) connection: Option<RangeInclusive<u32>>,
+    /// Write the table, and the diagram as Mermaid text and as SVG, into this directory; replaced if a replay wrote it
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// What to print: the table and the diagram, or the steps as one JSON object
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: Format,
+    /// Show no progress and no notes
+    #[arg(long)]
+    pub(super) quiet: bool,
+}
+
+/// `3`, or `3..5` with both ends.
+fn connections(text: &str) -> Result<RangeInclusive<u32>, String> {
+    let number = |text: &str| text.parse::<u32>().ok().filter(|&number| number > 0);
+    let (first, last) = text.split_once("..").unwrap_or((text, text));
+    match (number(first), number(last)) {
+        (Some(first), Some(last)) if first <= last => Ok(first..=last),
+        _ => Err("connections are counted from 1, as in 3 or 3..5".into()),
+    }
 }
 
 /// The one of `all` that is called `name`.

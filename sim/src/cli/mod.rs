@@ -8,6 +8,7 @@ mod interrupt;
 mod pairs;
 mod plan;
 mod progress;
+mod replay;
 mod run;
 mod sweep;
 mod verify;
@@ -16,7 +17,7 @@ use core::fmt;
 use std::process::ExitCode;
 
 use clap::Parser;
-use keystorm_reports::DirError;
+use keystorm_reports::{DirError, ReadError};
 
 use crate::engine::Stopped;
 use crate::scenario::ScenarioError;
@@ -83,6 +84,12 @@ impl From<DirError> for Failure {
     }
 }
 
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        Failure::Usage(error.to_string())
+    }
+}
+
 impl From<Stopped> for Failure {
     fn from(stopped: Stopped) -> Self {
         match stopped {
@@ -104,6 +111,7 @@ pub fn main() -> ExitCode {
         Command::Sweep(arguments) => sweep::sweep(&arguments),
         Command::Merge(arguments) => sweep::merge(&arguments),
         Command::Plan(arguments) => plan::plan(&arguments),
+        Command::Replay(arguments) => replay::replay(&arguments),
         Command::Trace(arguments) => verify::trace(&arguments),
     };
     match done {

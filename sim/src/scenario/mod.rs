@@ -37,6 +37,15 @@ use value::Value;
 /// Everything that is wrong, with file, line, key, allowed range and remedy; a file that cannot be read too.
 pub fn load(path: &Path, overrides: &[String]) -> Result<Plan, ScenarioError> {
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+    load_text(path, text, overrides)
+}
+
+/// The same of a text that was read from `path`, or from a part of it.
+///
+/// # Errors
+///
+/// As with [`load`].
+pub fn load_text(path: &Path, text: String, overrides: &[String]) -> Result<Plan, ScenarioError> {
     let source: Source = Arc::new(NamedSource::new(path.display().to_string(), text));
     let mut problems = Vec::new();
     let mut layers = vec![reader::file(&source, "", FILE, &mut problems)];

@@ -3,6 +3,8 @@
 //! Arrivals are made a chunk at a time, so that a fleet that comes every day of a month never holds more than about one
 //! arrival per card.
 
+use std::ops::Range;
+
 use keystorm_model::draw::{Draws, Purpose, Seed};
 use keystorm_model::{CardId, ClientId, SimTime, Span};
 
@@ -57,12 +59,12 @@ enum Source {
     /// Every card once per repetition.
     Pattern(Pattern),
     /// Every card again and again.
-    Calls { every: Span, chunk: Span, until: SimTime, callers: Vec<Caller> },
+    Calls { every: Span, chunk: Span, until: SimTime, first: CardId, callers: Vec<Caller> },
 }
 
 struct Pattern {
     times: ArrivalsPlan,
-    cards: u32,
+    cards: Range<u32>,
     /// Length of a repetition; `None`: there is only one.
     repeat: Option<Span>,
     /// All arrivals of a repetition lie in so much time from its start.
@@ -85,14 +87,19 @@ const _: () = assert!(size_of::<Arrival>() == 16 && size_of::<Caller>() == 16, "
 impl Arrivals {
     /// The arrivals of `plan`, from the first on.
     pub fn new(plan: &Plan) -> Self {
-        let (seed, cards, clients) = (Seed(plan.seed), plan.fleet.cards, plan.fleet.clients);
+        Arrivals::of(plan, 0..plan.fleet.cards)
+    }
+
+    /// Those of `cards` only.
+    pub fn of(plan: &Plan, cards: Range<u32>) -> Self {
+        let (seed, clients) = (Seed(plan.seed), plan.fleet.clients);
         let source = match plan.load.arrivals {
             ArrivalsPlan::Poisson { every } => {
-                let callers =
-                    (0..cards).map(|card| Caller::new(seed, CardId(card), clients, every)).collect();
+                let first = CardId(cards.start);
+                let callers = cards.map(|card| Caller::new(seed, CardId(card), clients, every)).collect();
                 // A card comes about once in a chunk, or less often.
                 let chunk = every.min(LONGEST_CHUNK);
-                Source::Calls { every, chunk, until: SimTime::ZERO, callers }
+                Source::Calls { every, chunk, until: SimTime::ZERO, first, callers }
             }
             times => {
                 let repeat = plan.load.repeat.filter(|&repeat| repeat < plan.horizon);
@@ -112,12 +119,12 @@ impl Arrivals {
             Source::Pattern(pattern) => {
                 pattern.append_repetition(self.seed, self.clients, self.horizon, &mut self.chunk)
             }
-            Source::Calls { every, chunk, until, callers } => {
+            Source::Calls { every, chunk, until, first, callers } => {
                 let more = *until < self.horizon;
                 *until = (*until + *chunk).min(self.horizon);
                 let mut draws = Draws::closed();
                 for (card, caller) in
-                    (0..).map(CardId).zip(callers).filter(|(_, caller)| caller.next < *until)
+                    (first.0..).map(CardId).zip(callers).filter(|(_, caller)| caller.next < *until)
                 {
                     caller.append_calls(self.seed, card, *every, *until, &mut draws, &mut self.chunk);
                 }
@@ -157,9 +164,9 @@ impl Pattern {
         }
         let first = self.repetition * REPETITION_WORDS;
         let mut draws = Draws::closed();
-        for card in 0..self.cards {
+        for card in self.cards.clone() {
             draws.reopen_at(seed, Purpose::Arrival, card.into(), first);
-            let client = match self.homes.get(card as usize) {
+            let client = match self.homes.get((card - self.cards.start) as usize) {
                 Some(&home) => home,
                 None => home(&mut draws, clients),
             };
@@ -230,7 +237,12 @@ impl Caller {
     }
 }
 
-/// The client that a card is always brought to.
+/// The client that a card of `plan` is always brought to.
+pub fn home_of(plan: &Plan, card: CardId) -> ClientId {
+    home(&mut Seed(plan.seed).open(Purpose::Arrival, card.0.into()), plan.fleet.clients)
+}
+
+/// The same from the card's draws.
 fn home(draws: &mut Draws, clients: u32) -> ClientId {
     ClientId(draws.below(HOME, clients))
 }
