@@ -115,7 +115,7 @@ fn alone(arguments: &Replay, manifest: &Manifest, plan: Plan, card: CardId) -> R
         let (full, entries) = among_others(arguments, manifest, &plan, card)?;
         verdict(&life.steps, &full.steps, Contention::of(&entries))
     } else {
-        "Not compared with the full run, which is large. Left out is what the card shares with others: the queue at its \
+        "not compared with the full run, which is large; left out is what the card shares with others: the queue at its \
          client, the state in which they leave the client's line, and the server's cores and queue."
             .into()
     };

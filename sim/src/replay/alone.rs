@@ -83,9 +83,9 @@ pub fn parts_at(alone: &[Step], among_others: &[Step]) -> Option<SimTime> {
 /// What to say of a comparison with the full run.
 pub fn verdict(alone: &[Step], among_others: &[Step], contention: Contention) -> String {
     match parts_at(alone, among_others) {
-        None => "Alone it has the very history that it has in the full run.".into(),
+        None => "the history is the one that the card has in the full run".into(),
         Some(at) => format!(
-            "Alone its history parts from the full run's at {}. There {contention}; and a client's line is shared too.",
+            "the history parts from the full run's at {}; there {contention}; the client's line is shared too",
             clock(at)
         ),
     }

@@ -360,6 +360,9 @@ impl Builder {
                 };
                 self.mark(entry, Mark::End, "the session fails".into());
                 self.last().remark(Tone::Harm, format!("at {}: {why}", step.name()));
+                if let (Cause::CardPulled, Some(command)) = (cause, self.command.take()) {
+                    self.steps[command].remark(Tone::Harm, "no answer: the card is gone");
+                }
             }
         }
     }
@@ -397,5 +400,74 @@ fn moment(pulled: Pulled) -> String {
             format!("card pulled during it, moment {moment} of 0 to {moments}")
         }
         Pulled::After => "card pulled after it".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use keystorm_model::message::{Header, Message, encode};
+    use keystorm_model::suite::SuiteId;
+    use keystorm_model::{CardId, ClientId, ConnectionId};
+
+    fn ms(ms: u64) -> SimTime {
+        SimTime::ZERO + Span::from_ms(ms)
+    }
+
+    fn hello(connection: u64) -> Vec<u8> {
+        let mut datagram = Vec::new();
+        let header = Header { card: CardId(7), connection: ConnectionId(connection), sequence: 0 };
+        encode(header, Message::Hello, &mut datagram);
+        datagram
+    }
+
+    fn told(events: Vec<(u64, Event)>) -> Vec<Step> {
+        let entry = |(at, event)| Entry { at: ms(at), epilogue: false, event };
+        steps(&events.into_iter().map(entry).collect::<Vec<_>>(), SuiteId::Aes128.sizes())
+    }
+
+    fn remarks(step: &Step) -> Vec<&str> {
+        step.remarks.iter().map(|remark| remark.text.as_str()).collect()
+    }
+
+    fn sent(copy: u8, first: Arrival, duplicate: Option<Arrival>) -> Event {
+        let fate = Fate { first, duplicate, reordered: false };
+        Event::Sent { direction: Direction::Up, copy, fate, datagram: hello(1) }
+    }
+
+    #[test]
+    fn copies_of_one_message_are_told_apart_by_their_times() {
+        let arrives = |connection| Event::Delivered { direction: Direction::Up, datagram: hello(connection) };
+        let (client, connection) = (Some(ClientId(0)), ConnectionId(1));
+        let steps = told(vec![
+            (0, Event::Connects { client, connection, writes: 0 }),
+            (0, sent(0, Arrival::At(ms(30)), Some(Arrival::At(ms(60))))),
+            (10, sent(1, Arrival::At(ms(20)), None)),
+            (15, sent(2, Arrival::Lost, None)),
+            (16, sent(3, Arrival::Cut(0, ms(40)), None)),
+            (17, sent(4, Arrival::At(ms(90)), None)),
+            (20, arrives(1)),
+            (30, arrives(1)),
+            (60, arrives(1)),
+        ]);
+        let took: Vec<Option<Span>> = steps.iter().map(|step| step.took).collect();
+        assert_eq!(took, [None, Some(Span::from_ms(30)), Some(Span::from_ms(10)), None, None, None]);
+        assert_eq!(remarks(&steps[1]), ["doubled by the line", "arrives again at 00:00:00.060"]);
+        assert_eq!(remarks(&steps[2]), ["repeat 1"]);
+        assert_eq!(remarks(&steps[3]), ["repeat 2", "lost"]);
+        assert_eq!(remarks(&steps[4]), ["repeat 3", "lost: the line of the site is down"]);
+        assert_eq!(remarks(&steps[5]), ["repeat 4", "under way at the end of the run"]);
+    }
+
+    #[test]
+    fn what_belongs_to_an_earlier_connection_is_late() {
+        let (client, connection) = (Some(ClientId(0)), ConnectionId(2));
+        let steps = told(vec![
+            (0, Event::Connects { client, connection, writes: 1 }),
+            (5, sent(0, Arrival::Lost, None)),
+        ]);
+        assert_eq!((steps[0].connection, steps[1].connection), (2, 1));
+        assert_eq!(remarks(&steps[0]), ["the card restores its memory: 1 page written"]);
+        assert_eq!(remarks(&steps[1]), ["late: of connection 1", "lost"]);
     }
 }

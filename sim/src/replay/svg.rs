@@ -6,41 +6,64 @@ use super::diagram::{Item, Party};
 use super::steps::Tone;
 
 /// Width of the picture, and where the times and the three lifelines stand.
-const WIDTH: u32 = 1_120;
+const WIDTH: u32 = 1_180;
 const TIME_X: u32 = 12;
-const LANES: [u32; 3] = [270, 590, 910];
+const LANES: [u32; 3] = [220, 600, 980];
 /// Heights of the parts.
 const TOP: u32 = 96;
 const SECTION: u32 = 44;
 const ARROW: u32 = 34;
 const NOTE: u32 = 26;
 const BOTTOM: u32 = 28;
-/// A letter of the notes is about so wide.
+/// A letter is about so wide.
 const LETTER: u32 = 7;
+/// So much of the way between two lifelines has room for a label; a longer one is squeezed.
+const LABEL: u32 = 360;
 /// Half the size of the cross at which an arrow was cut.
 const CROSS: u32 = 6;
 
+/// Plain rules, since many converters know no variables; those that know no schemes keep to the light one.
 const STYLE: &str = "\
-  svg { background: #ffffff; --ink: #1c2330; --soft: #6b7484; --line: #b9c0cc; --band: #eef1f6;\n\
-        --plain: #f2f4f8; --renewal: #dff3e4; --fault: #fdeccf; --harm: #fbdcdc; --cut: #c62828; }\n\
-  @media (prefers-color-scheme: dark) {\n\
-    svg { background: #14181f; --ink: #e4e8ef; --soft: #97a1b2; --line: #454e5d; --band: #222936;\n\
-          --plain: #262d39; --renewal: #1d4029; --fault: #4d3a16; --harm: #562326; --cut: #ff7a70; }\n\
-  }\n\
-  text { font: 13px system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif; fill: var(--ink); }\n\
-  .title { font-size: 16px; font-weight: 600; } .party { font-weight: 600; text-anchor: middle; }\n\
-  .time { font-size: 11px; fill: var(--soft); } .label { text-anchor: middle; } .note { font-size: 12px; text-anchor: middle; }\n\
-  .life { stroke: var(--line); stroke-width: 1.5; } .arrow { stroke: var(--ink); stroke-width: 1.5; }\n\
-  .answer { stroke-dasharray: 5 4; } .lost { stroke: var(--cut); } .cross { stroke: var(--cut); stroke-width: 2.5; }\n\
-  .head { fill: var(--ink); } .band { fill: var(--band); } .box { stroke: var(--line); }\n\
-  .plain { fill: var(--plain); } .renewal { fill: var(--renewal); } .fault { fill: var(--fault); } .harm { fill: var(--harm); }\n";
+  text { font: 13px system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif; fill: #1c2330; }
+  .title { font-size: 16px; font-weight: 600; }
+  .party { font-weight: 600; text-anchor: middle; }
+  .time { font-size: 11px; fill: #6b7484; }
+  .label { text-anchor: middle; }
+  .note { font-size: 12px; text-anchor: middle; }
+  .paper { fill: #ffffff; }
+  .band { fill: #eef1f6; }
+  .life, .box { stroke: #b9c0cc; stroke-width: 1.5; }
+  .arrow { stroke: #1c2330; stroke-width: 1.5; }
+  .head { fill: #1c2330; }
+  .answer { stroke-dasharray: 5 4; }
+  .lost { stroke: #c62828; }
+  .cross { stroke: #c62828; stroke-width: 2.5; }
+  .plain { fill: #f2f4f8; }
+  .renewal { fill: #dff3e4; }
+  .fault { fill: #fdeccf; }
+  .harm { fill: #fbdcdc; }
+  @media (prefers-color-scheme: dark) {
+    text { fill: #e4e8ef; }
+    .time { fill: #97a1b2; }
+    .paper { fill: #14181f; }
+    .band { fill: #222936; }
+    .life, .box { stroke: #454e5d; }
+    .arrow { stroke: #e4e8ef; }
+    .head { fill: #e4e8ef; }
+    .lost, .cross { stroke: #ff7a70; }
+    .plain { fill: #262d39; }
+    .renewal { fill: #1d4029; }
+    .fault { fill: #4d3a16; }
+    .harm { fill: #562326; }
+  }
+";
 
 /// The picture of a diagram; `title` stands above it.
 pub fn text(title: &str, items: &[Item]) -> String {
     let height = TOP + items.iter().map(height_of).sum::<u32>() + BOTTOM;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\">\n\
-         <title>{title}</title>\n<style>\n{STYLE}</style>\n<text class=\"title\" x=\"{TIME_X}\" y=\"28\">{title}</text>\n",
+         <title>{title}</title>\n<style>\n{STYLE}</style>\n<rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n<text class=\"title\" x=\"{TIME_X}\" y=\"28\">{title}</text>\n",
         title = escaped(title)
     );
     for (party, x) in Party::ALL.into_iter().zip(LANES) {
@@ -118,16 +141,22 @@ fn arrow(svg: &mut String, y: u32, item: &Item) {
     let end = if *cut { (start + 2 * full) / 3 } else { full };
     let dashed = if number.is_none() { " answer" } else { "" };
     let lost = if *cut { " lost" } else { "" };
-    let number = number.map(|number| format!("{number}  ")).unwrap_or_default();
+    let label = number.map(|number| format!("{number} {label}")).unwrap_or_else(|| label.clone());
+    let long = label.chars().count() as u32 * LETTER > LABEL;
+    let squeezed = if long {
+        format!(" textLength=\"{LABEL}\" lengthAdjust=\"spacingAndGlyphs\"")
+    } else {
+        String::new()
+    };
     let _ = writeln!(
         svg,
         "<text class=\"time\" x=\"{TIME_X}\" y=\"{}\">{time}</text>\
-         <text class=\"label\" x=\"{}\" y=\"{}\">{number}{}</text>\
+         <text class=\"label\" x=\"{}\" y=\"{}\"{squeezed}>{}</text>\
          <line class=\"arrow{dashed}{lost}\" x1=\"{start}\" y1=\"{line}\" x2=\"{end}\" y2=\"{line}\"/>",
         line + 4,
         (start + full) / 2,
         line - 6,
-        escaped(label)
+        escaped(&label)
     );
     let _ = if *cut {
         let (left, right, above, below) = (end - CROSS, end + CROSS, line - CROSS, line + CROSS);

@@ -52,9 +52,10 @@ impl Row {
         let mut remarks = remarks.join("; ");
         let (way, words, answer) = match &step.action {
             Action::Mark(mark, text) => {
-                let text = match remarks.as_str() {
-                    "" => text.clone(),
-                    remarks => format!("{text}: {remarks}"),
+                let text = match (mark, remarks.as_str()) {
+                    (_, "") => text.clone(),
+                    (Mark::End, remarks) => format!("{text} {remarks}"),
+                    (_, remarks) => format!("{text}: {remarks}"),
                 };
                 let time = clock(step.at);
                 return Row::Mark { time, text, boundary: matches!(mark, Mark::Visit | Mark::Connection) };
