@@ -29,7 +29,7 @@ Exit codes:
   2    bad scenario or usage; nothing was written
   3    an invariant of the protocol was violated
   4    a bound (--slo) is not kept, or no value of `plan` keeps them all
-  5    two runs of one seed differ
+  5    two runs of one seed differ, or a replay and its run
   130  stopped by Ctrl-C; nothing was written
 
 Environment:

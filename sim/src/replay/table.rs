@@ -19,12 +19,15 @@ pub fn text(life: &Life) -> String {
     let rows: Vec<Row> = life.steps.iter().map(Row::of).collect();
     let widths = widths(&rows);
     line(&mut text, &HEADER.map(str::to_owned), &widths);
+    let mut visit = false;
     for row in &rows {
         match row {
-            Row::Mark { time, text: words, boundary } => {
-                if *boundary {
+            Row::Mark { time, text: words, mark } => {
+                // The connection that a visit begins with stands right below it.
+                if *mark == Mark::Visit || (*mark == Mark::Connection && !visit) {
                     text.push('\n');
                 }
+                visit = *mark == Mark::Visit;
                 let _ = writeln!(text, "{:width$}  {time}  {words}", "", width = widths[0]);
             }
             Row::Step(cells) => line(&mut text, cells, &widths),
@@ -42,7 +45,7 @@ fn facts(text: &mut String, facts: &[Fact]) {
 }
 
 enum Row {
-    Mark { time: String, text: String, boundary: bool },
+    Mark { time: String, text: String, mark: Mark },
     Step([String; 8]),
 }
 
@@ -58,7 +61,7 @@ impl Row {
                     (_, remarks) => format!("{text}: {remarks}"),
                 };
                 let time = clock(step.at);
-                return Row::Mark { time, text, boundary: matches!(mark, Mark::Visit | Mark::Connection) };
+                return Row::Mark { time, text, mark: *mark };
             }
             Action::Message { direction: Direction::Up, words } => ("client -> server", words, String::new()),
             Action::Message { direction: Direction::Down, words } => {
