@@ -35,7 +35,7 @@ pub use dir::{DirError, RunDir, RunFile};
 pub use failures::failures_table;
 pub use faults::faults_table;
 pub use hdr::{write_hgrm, write_hlog};
-pub use interruptions::{interruptions_table, write_matrix};
+pub use interruptions::{interruptions_table, read_interruption, write_matrix};
 pub use json::summary_json;
 pub use latency::{Figure, Measure};
 pub use manifest::{

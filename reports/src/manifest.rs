@@ -48,6 +48,16 @@ pub enum ReadError {
         /// What was found.
         what: String,
     },
+    /// A table has no such row.
+    #[error("{} has no row {row}: its rows are numbered from 1 to {rows}", path.display())]
+    NoRow {
+        /// The table.
+        path: PathBuf,
+        /// The row that was looked for.
+        row: u32,
+        /// How many it has.
+        rows: u32,
+    },
     /// One of its files is damaged or missing.
     #[error("cannot read {}: {what}", path.display())]
     Damaged {

@@ -142,6 +142,7 @@ Examples:
   keystorm replay reports/out/quickstart/1-turmoil --card 17
   keystorm replay /tmp/year --card 4711 --connection 3..5 --out /tmp/card-4711
   keystorm replay /tmp/million --card 123456 --alone
+  keystorm replay reports/out/interrupt --interrupt 12
   keystorm replay /tmp/year --card 4711 --format json | jq '.steps[] | select(.name == \"STORE KEY\")'";
 
 /// What every command that runs a scenario takes.
@@ -319,14 +320,17 @@ pub(super) struct Interrupt {
 /// Arguments of `replay`.
 #[derive(Args, Debug)]
 pub(super) struct Replay {
-    /// Directory of the run
+    /// Directory of the run, or of the matrix that `keystorm interrupt` wrote
     #[arg(value_name = "RUN_DIR")]
     pub(super) dir: PathBuf,
     /// The card to show, counted from 0
-    #[arg(long, value_name = "N")]
-    pub(super) card: u32,
+    #[arg(long, value_name = "N", required_unless_present = "interrupt", conflicts_with = "interrupt")]
+    pub(super) card: Option<u32>,
+    /// The row of interruptions.csv to show, counted from 1 without the header
+    #[arg(long, value_name = "ROW", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) interrupt: Option<u32>,
     /// Run this card only, without the others that it queues with
-    #[arg(long)]
+    #[arg(long, conflicts_with = "interrupt")]
     pub(super) alone: bool,
     /// Connections that the diagram shows, as in 3 or 3..5 [default: those with a renewal or a fault]
     #[arg(long, value_name = "A..B", value_parser = connections)]

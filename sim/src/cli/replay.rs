@@ -2,13 +2,14 @@
 
 use keystorm_model::CardId;
 use keystorm_reports::results::Manifest;
-use keystorm_reports::{Drawn, RunDir, read_digest, read_manifest, write_replay};
+use keystorm_reports::{Drawn, RunDir, read_digest, read_interruption, read_manifest, write_replay};
 use serde_json::{Map, Value};
 
 use crate::issue::{self, Order};
 use crate::plan::{EngineKind, Plan};
 use crate::record::tape::Entry;
 use crate::replay::alone::{Contention, verdict};
+use crate::replay::row::{self, RowError};
 use crate::replay::{Life, diagram, json, mermaid, svg, table};
 use crate::run::{self, VERSION};
 use crate::scenario;
@@ -24,9 +25,30 @@ use super::{Failure, pairs, print};
 const CHEAP_VISITS: usize = 20_000;
 
 pub(super) fn replay(arguments: &Replay) -> Result<(), Failure> {
+    match (arguments.card, arguments.interrupt) {
+        (Some(card), _) => replay_card(arguments, CardId(card)),
+        (None, Some(row)) => replay_row(arguments, row),
+        (None, None) => unreachable!("clap demands one of the two"),
+    }
+}
+
+fn replay_row(arguments: &Replay, row: u32) -> Result<(), Failure> {
+    let cells = read_interruption(&arguments.dir, row)?;
+    let out = arguments.out.as_deref().map(RunDir::prepare_replay).transpose()?;
+    let place = || format!("row {row} of {}", arguments.dir.display());
+    let mut life = row::life(row, &cells).map_err(|error| match error {
+        RowError::Unknown(what) => Failure::Usage(format!("{} is none of this version's: {what}", place())),
+        RowError::Otherwise { said, found } => Failure::NotDeterministic(format!(
+            "{} ends otherwise than it says, as with another version of keystorm:\n  {said}  in the row\n  {found}  now",
+            place()
+        )),
+    })?;
+    show(arguments, &mut life, out)
+}
+
+fn replay_card(arguments: &Replay, card: CardId) -> Result<(), Failure> {
     let manifest = read_manifest(&arguments.dir)?;
     let plan = plan_of(arguments, &manifest)?;
-    let card = CardId(arguments.card);
     if card.0 >= plan.fleet.cards {
         return Err(Failure::Usage(format!(
             "there is no card {card} in {}: its cards are numbered from 0 to {}",
@@ -137,24 +159,24 @@ fn record(arguments: &Replay, world: World, card: CardId) -> Result<(Life, Vec<E
 
 /// Prints a life, and writes it where it is to be written.
 fn show(arguments: &Replay, life: &mut Life, out: Option<RunDir>) -> Result<(), Failure> {
+    let (name, number) = life.subject.parts();
     let chosen = match &arguments.connection {
         None => diagram::choose(life),
         Some(range) => diagram::chosen(life, range).map_err(|count| {
             Failure::Usage(format!(
-                "card {} has no connection {} to {}: it has {count}, counted from 1",
-                life.card,
+                "{name} {number} has no connection {} to {}: it has {count}, counted from 1",
                 range.start(),
                 range.end()
             ))
         })?,
     };
     life.facts.push(("Diagram".into(), chosen.to_string()));
-    let title = format!("Card {}, {chosen}", life.card);
+    let title = format!("{}{} {number}, {chosen}", name[..1].to_uppercase(), &name[1..]);
     let items = diagram::items(life, &chosen);
     let (table, mermaid) = (table::text(life), mermaid::text(&title, &items));
     if let Some(dir) = out {
         let drawn = Drawn { table: &table, mermaid: &mermaid, svg: &svg::text(&title, &items) };
-        write_replay(&dir, &format!("card-{}", life.card), drawn, facts(arguments))?;
+        write_replay(&dir, &format!("{name}-{number}"), drawn, facts(arguments))?;
         dir.commit()?;
     }
     match arguments.format {

@@ -97,10 +97,16 @@ fn connections(life: &Life) -> BTreeMap<u32, Tone> {
             worst.entry(step.connection).or_insert(Tone::Plain);
         }
         if let Some(worst) = worst.get_mut(&step.connection) {
-            step.remarks.iter().for_each(|remark| *worst = (*worst).max(remark.kind));
+            *worst = (*worst).max(tone_of(step));
         }
     }
     worst
+}
+
+/// The most telling of what there is to say of a step.
+fn tone_of(step: &Step) -> Tone {
+    let cut = matches!(step.action, Action::Mark(Mark::Cut, _)).then_some(Tone::Harm);
+    step.remarks.iter().map(|remark| remark.kind).chain(cut).max().unwrap_or(Tone::Plain)
 }
 
 /// The connections that a diagram shows if nobody says which: those with a renewal or a fault. If they are too many, only
@@ -150,20 +156,20 @@ pub fn items(life: &Life, chosen: &Chosen) -> Vec<Item> {
     let mut items = Vec::new();
     let shown = |step: &&Step| chosen.connections.contains(&step.connection);
     for step in life.steps.iter().filter(shown) {
-        add(step, &mut items);
+        add(step, life.timed, &mut items);
     }
     items
 }
 
-fn add(step: &Step, items: &mut Vec<Item>) {
-    let time = clock(step.at);
+fn add(step: &Step, timed: bool, items: &mut Vec<Item>) {
+    let time = if timed { clock(step.at) } else { String::new() };
     match &step.action {
         Action::Mark(Mark::Connection, text) => {
-            items.push(Item::Section(format!("{time}  {text}")));
+            items.push(Item::Section(format!("{time}  {text}").trim_start().to_owned()));
             notes(step, Party::Card, items);
         }
         Action::Mark(_, text) => {
-            let tone = step.remarks.iter().map(|remark| remark.kind).max().unwrap_or(Tone::Plain);
+            let tone = tone_of(step);
             let why: String = step.remarks.iter().map(|remark| format!(" {}", remark.text)).collect();
             items.push(Item::Note { at: Party::Client, tone, text: format!("{text}{why}") });
         }

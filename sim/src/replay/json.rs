@@ -1,7 +1,7 @@
 //! A card's life as JSON, for other programs.
 
-use keystorm_model::Span;
 use keystorm_model::secure::Direction;
+use keystorm_model::{SimTime, Span};
 use serde_json::{Map, Value, json};
 
 use super::diagram::Chosen;
@@ -14,10 +14,11 @@ pub fn value(life: &Life, chosen: &Chosen) -> Value {
         let entry = |(name, value): &Fact| (name.to_lowercase().replace(' ', "_"), value.as_str().into());
         Value::Object(facts.iter().map(entry).collect::<Map<_, _>>())
     };
+    let (kind, number) = life.subject.parts();
     json!({
-        "card": life.card.0,
+        kind: number,
         "facts": named(&life.facts),
-        "steps": life.steps.iter().map(step).collect::<Vec<_>>(),
+        "steps": life.steps.iter().map(|one| step(one, life.timed)).collect::<Vec<_>>(),
         "diagram_connections": chosen.connections,
         "end": named(&life.end),
     })
@@ -27,15 +28,17 @@ fn seconds(span: Span) -> Value {
     (span.as_ns() as f64 / 1e9).into()
 }
 
-fn step(step: &Step) -> Value {
+fn step(step: &Step, timed: bool) -> Value {
     let remark = |remark: &super::steps::Remark| json!({ "kind": tone(remark.kind), "text": remark.text });
     let mut fields = Map::new();
     fields.insert("step".into(), step.number.into());
     fields
         .insert("connection".into(), if step.connection == 0 { Value::Null } else { step.connection.into() });
     fields.insert("epilogue".into(), step.epilogue.into());
-    fields.insert("at_s".into(), seconds(step.at.since(keystorm_model::SimTime::ZERO)));
-    fields.insert("took_s".into(), step.took.map_or(Value::Null, seconds));
+    let time = |span: Option<Span>| span.filter(|_| timed).map_or(Value::Null, seconds);
+    fields.insert("at_s".into(), time(Some(step.at.since(SimTime::ZERO))));
+    fields.insert("took_s".into(), time(step.took));
+    fields.insert("arrived".into(), step.took.is_some().into());
     let words = |fields: &mut Map<String, Value>, words: &super::words::Words| {
         fields.insert("name".into(), words.name.as_str().into());
         fields.insert("content".into(), words.content.as_str().into());
@@ -47,6 +50,7 @@ fn step(step: &Step) -> Value {
                 Mark::Visit => "visit",
                 Mark::Connection => "connection",
                 Mark::End => "end",
+                Mark::Cut => "cut",
                 Mark::Other => "event",
             };
             fields.insert("kind".into(), kind.into());

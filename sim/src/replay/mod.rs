@@ -11,11 +11,13 @@
 //! | which connections a diagram shows, and what it is made of | [`diagram`] |
 //! | the diagram as text, and as a picture | [`mermaid`], [`svg`] |
 //! | a card without the others | [`alone`] |
+//! | a row of the matrix of interruptions | [`row`] |
 
 pub mod alone;
 pub mod diagram;
 pub mod json;
 pub mod mermaid;
+pub mod row;
 pub mod steps;
 pub mod svg;
 pub mod table;
@@ -36,11 +38,32 @@ use steps::Step;
 /// A name and what there is to say.
 pub type Fact = (String, String);
 
+/// Whose life is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Subject {
+    /// A card of a run.
+    Card(CardId),
+    /// The card of a row of the matrix of interruptions, counted from 1.
+    Row(u32),
+}
+
+impl Subject {
+    /// The kind and the number.
+    pub const fn parts(self) -> (&'static str, u32) {
+        match self {
+            Subject::Card(card) => ("card", card.0),
+            Subject::Row(row) => ("row", row),
+        }
+    }
+}
+
 /// A card's life, ready to be shown.
 #[derive(Debug)]
 pub struct Life {
     /// Whose.
-    pub card: CardId,
+    pub subject: Subject,
+    /// Whether what happened has times.
+    pub timed: bool,
     /// What it is part of, one name and value per line.
     pub facts: Vec<Fact>,
     /// Everything that happened.
@@ -71,7 +94,13 @@ impl Life {
             ("Renewal", format!("embodiment {}, {}", embodiment.name(), plan.update.recovery.name())),
         ];
         let facts = facts.map(|(name, value)| (name.to_owned(), value)).into();
-        Life { card, facts, steps: steps::steps(entries, plan.fleet.suite.sizes()), end: end(row) }
+        Life {
+            subject: Subject::Card(card),
+            timed: true,
+            facts,
+            steps: steps::steps(entries, plan.fleet.suite.sizes()),
+            end: end(row),
+        }
     }
 }
 

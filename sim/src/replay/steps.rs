@@ -7,7 +7,7 @@ use keystorm_model::message;
 use keystorm_model::secure::Direction;
 use keystorm_model::server::ServerEffect;
 use keystorm_model::suite::Sizes;
-use keystorm_model::{Depth, SimTime, Span};
+use keystorm_model::{ConnectionId, Depth, SimTime, Span};
 
 use crate::record::tape::{Entry, Event, Pulled};
 use crate::world::line::{Arrival, Fate};
@@ -67,6 +67,8 @@ pub enum Mark {
     Connection,
     /// The end of a connection.
     End,
+    /// A cut that was placed here.
+    Cut,
     /// Something else in the card's life: it is issued anew, the run is over.
     Other,
 }
@@ -110,20 +112,18 @@ impl Step {
 
 /// The steps of what was recorded, in order of time. `sizes` are those of the fleet's suite.
 pub fn steps(entries: &[Entry], sizes: Sizes) -> Vec<Step> {
-    let mut builder = Builder {
-        sizes,
-        steps: Vec::new(),
-        names: Names::default(),
-        ways: Vec::new(),
-        connection: 0,
-        command: None,
-        at_server: None,
-    };
+    let mut builder = Builder::new(sizes);
     for entry in entries {
         builder.add(entry);
     }
-    builder.number();
-    builder.steps
+    builder.finish()
+}
+
+/// The time of an event, and whether it belongs to the epilogue.
+#[derive(Clone, Copy)]
+pub(super) struct When {
+    pub(super) at: SimTime,
+    pub(super) epilogue: bool,
 }
 
 /// A message that is on its way.
@@ -135,7 +135,8 @@ struct Way {
     step: usize,
 }
 
-struct Builder {
+/// Makes steps of events that are told in order.
+pub(super) struct Builder {
     sizes: Sizes,
     steps: Vec<Step>,
     names: Names,
@@ -149,30 +150,60 @@ struct Builder {
 }
 
 impl Builder {
-    fn add(&mut self, entry: &Entry) {
+    /// Of nothing yet.
+    pub(super) fn new(sizes: Sizes) -> Self {
+        Builder {
+            sizes,
+            steps: Vec::new(),
+            names: Names::default(),
+            ways: Vec::new(),
+            connection: 0,
+            command: None,
+            at_server: None,
+        }
+    }
+
+    /// Says something of the last step.
+    pub(super) fn remark(&mut self, tone: Tone, text: impl Into<String>) {
+        self.last().remark(tone, text);
+    }
+
+    /// Says something of the message that the server was given last.
+    pub(super) fn at_server(&mut self, at: SimTime, tone: Tone, text: String) {
+        self.beside(When { at, epilogue: false }, self.at_server, tone, text);
+    }
+
+    /// What follows belongs to this connection.
+    pub(super) fn turn_to(&mut self, connection: ConnectionId) {
+        self.connection = connection.0 as u32;
+    }
+
+    /// Adds what happened.
+    pub(super) fn add(&mut self, entry: &Entry) {
+        let when = When { at: entry.at, epilogue: entry.epilogue };
         match &entry.event {
             Event::Arrives { client, queued } => {
                 let waits = if *queued { ", and has to wait" } else { "" };
-                self.mark(entry, Mark::Visit, format!("the holder comes to client {client}{waits}"));
+                self.mark(when, Mark::Visit, format!("the holder comes to client {client}{waits}"));
             }
             Event::Skipped => {
-                self.mark(entry, Mark::Visit, "a visit falls due while the last one is not over".into());
+                self.mark(when, Mark::Visit, "a visit falls due while the last one is not over".into());
             }
             Event::Connects { client, connection, writes } => {
                 self.connection = connection.0 as u32;
                 (self.names, self.command) = (Names::default(), None);
                 let place =
                     client.map_or_else(|| "of the epilogue".into(), |client| format!("at client {client}"));
-                self.mark(entry, Mark::Connection, format!("connection {}, {place}", self.connection));
+                self.mark(when, Mark::Connection, format!("connection {}, {place}", self.connection));
                 if *writes > 0 {
                     let text = format!("the card restores its memory: {}", pages(*writes));
                     self.last().remark(Tone::Plain, text);
                 }
             }
             Event::Sent { direction, copy, fate, datagram } => {
-                self.sent(entry, *direction, *copy, *fate, datagram);
+                self.sent(when, *direction, *copy, *fate, datagram);
             }
-            Event::Delivered { direction, datagram } => self.delivered(entry, *direction, datagram),
+            Event::Delivered { direction, datagram } => self.delivered(when, *direction, datagram),
             Event::Dropped { datagram } => {
                 if let Some(step) = self.landed(entry.at, Direction::Up, datagram) {
                     self.steps[step].remark(Tone::Fault, "lost: the server's queue is full");
@@ -180,25 +211,25 @@ impl Builder {
             }
             Event::Waited(waited) => {
                 let text = format!("waits {} for the server", span(*waited));
-                self.beside(entry, self.at_server, Tone::Plain, text);
+                self.beside(when, self.at_server, Tone::Plain, text);
             }
-            Event::Server(effect) => self.server(entry, *effect),
+            Event::Server(effect) => self.server(when, *effect),
             Event::Command { command, writes, pulled } => {
                 let words = words::command(command, &mut self.names);
                 let action = Action::Command { words, answer: None, writes: *writes, pulled: *pulled };
-                self.command = Some(self.push(entry, self.connection, action));
+                self.command = Some(self.push(when, self.connection, action));
                 if let Some(pulled) = pulled {
                     self.last().remark(Tone::Harm, moment(*pulled));
                 }
             }
-            Event::Answered(answer) => self.answered(entry, answer),
+            Event::Answered(answer) => self.answered(when, answer),
             Event::Gone => self.command = None,
-            Event::Ended(ending) => self.ended(entry, *ending),
-            Event::Recalled => self.mark(entry, Mark::Other, "the card has to be issued anew".into()),
-            Event::Reissued => self.mark(entry, Mark::Other, "the card is issued anew".into()),
+            Event::Ended(ending) => self.ended(when, *ending),
+            Event::Recalled => self.mark(when, Mark::Other, "the card has to be issued anew".into()),
+            Event::Reissued => self.mark(when, Mark::Other, "the card is issued anew".into()),
             Event::Epilogue => {
                 self.mark(
-                    entry,
+                    when,
                     Mark::Other,
                     "the run is over; undisturbed connections follow, if any are due".into(),
                 );
@@ -208,16 +239,17 @@ impl Builder {
         }
     }
 
-    fn push(&mut self, entry: &Entry, connection: u32, action: Action) -> usize {
-        let (epilogue, at) = (entry.epilogue, entry.at);
+    fn push(&mut self, when: When, connection: u32, action: Action) -> usize {
+        let When { at, epilogue } = when;
         let step = Step { number: None, connection, epilogue, at, took: None, action, remarks: Vec::new() };
         self.steps.push(step);
         self.steps.len() - 1
     }
 
-    fn mark(&mut self, entry: &Entry, mark: Mark, text: String) {
-        let connection = if matches!(mark, Mark::Connection | Mark::End) { self.connection } else { 0 };
-        self.push(entry, connection, Action::Mark(mark, text));
+    /// A boundary, or a cut.
+    pub(super) fn mark(&mut self, when: When, mark: Mark, text: String) {
+        let connection = if matches!(mark, Mark::Visit | Mark::Other) { 0 } else { self.connection };
+        self.push(when, connection, Action::Mark(mark, text));
     }
 
     fn last(&mut self) -> &mut Step {
@@ -225,14 +257,14 @@ impl Builder {
     }
 
     /// A remark beside `step`, or a line of its own.
-    fn beside(&mut self, entry: &Entry, step: Option<usize>, tone: Tone, text: String) {
+    fn beside(&mut self, when: When, step: Option<usize>, tone: Tone, text: String) {
         match step {
             Some(step) => self.steps[step].remark(tone, text),
-            None => self.mark(entry, Mark::Other, text),
+            None => self.mark(when, Mark::Other, text),
         }
     }
 
-    fn message(&mut self, entry: &Entry, direction: Direction, datagram: &[u8]) -> usize {
+    fn message(&mut self, when: When, direction: Direction, datagram: &[u8]) -> usize {
         let (connection, words) = match message::decode(datagram) {
             Ok((header, message)) => {
                 let words = words::message(&message, self.sizes, &mut self.names);
@@ -240,15 +272,15 @@ impl Builder {
             }
             Err(_) => (self.connection, Words { name: "unreadable message".into(), ..Words::default() }),
         };
-        let step = self.push(entry, connection, Action::Message { direction, words });
+        let step = self.push(when, connection, Action::Message { direction, words });
         if connection != self.connection {
-            self.last().remark(Tone::Fault, format!("late: of connection {connection}"));
+            self.last().remark(Tone::Fault, format!("of connection {connection}"));
         }
         step
     }
 
-    fn sent(&mut self, entry: &Entry, direction: Direction, copy: u8, fate: Fate, datagram: &[u8]) {
-        let step = self.message(entry, direction, datagram);
+    fn sent(&mut self, when: When, direction: Direction, copy: u8, fate: Fate, datagram: &[u8]) {
+        let step = self.message(when, direction, datagram);
         if (1..0x80).contains(&copy) {
             self.last().remark(Tone::Plain, format!("repeat {copy}"));
         }
@@ -290,10 +322,10 @@ impl Builder {
         Some(step)
     }
 
-    fn delivered(&mut self, entry: &Entry, direction: Direction, datagram: &[u8]) {
-        let step = self.landed(entry.at, direction, datagram).unwrap_or_else(|| {
+    fn delivered(&mut self, when: When, direction: Direction, datagram: &[u8]) {
+        let step = self.landed(when.at, direction, datagram).unwrap_or_else(|| {
             // In the epilogue nothing is handed to a line.
-            let step = self.message(entry, direction, datagram);
+            let step = self.message(when, direction, datagram);
             self.steps[step].took = Some(Span::ZERO);
             step
         });
@@ -302,12 +334,12 @@ impl Builder {
         }
     }
 
-    fn answered(&mut self, entry: &Entry, answer: &[u8]) {
+    fn answered(&mut self, when: When, answer: &[u8]) {
         let Some(step) = self.command.take() else { return };
         let Some((data, status)) = split_answer(answer) else { return };
         let said = Answer { status: status.0, content: self.names.answered(data) };
         let step = &mut self.steps[step];
-        step.took = Some(entry.at.since(step.at));
+        step.took = Some(when.at.since(step.at));
         if let Action::Command { answer, .. } = &mut step.action {
             *answer = Some(said);
         }
@@ -316,7 +348,7 @@ impl Builder {
         }
     }
 
-    fn server(&mut self, entry: &Entry, effect: ServerEffect) {
+    fn server(&mut self, when: When, effect: ServerEffect) {
         let (tone, text) = match effect {
             ServerEffect::CardRefused(_) => (Tone::Harm, "the server refuses the card".to_owned()),
             ServerEffect::Authenticated(_) => (Tone::Plain, "mutual authentication holds".to_owned()),
@@ -341,14 +373,14 @@ impl Builder {
             | ServerEffect::ProbeAnswer { .. }
             | ServerEffect::Rejected(_) => return,
         };
-        self.beside(entry, self.at_server, tone, text);
+        self.beside(when, self.at_server, tone, text);
     }
 
-    fn ended(&mut self, entry: &Entry, ending: Ending) {
+    fn ended(&mut self, when: When, ending: Ending) {
         match ending {
-            Ending::Completed => self.mark(entry, Mark::End, "the session is completed".into()),
+            Ending::Completed => self.mark(when, Mark::End, "the session is completed".into()),
             Ending::Again => {
-                self.mark(entry, Mark::End, "more is due: the client connects again".into());
+                self.mark(when, Mark::End, "more is due: the client connects again".into());
             }
             Ending::Failed { step, cause } => {
                 let why = match cause {
@@ -358,7 +390,7 @@ impl Builder {
                     Cause::CardPulled => "the card is gone",
                     Cause::Stale => "the server no longer knows the connection",
                 };
-                self.mark(entry, Mark::End, "the session fails".into());
+                self.mark(when, Mark::End, "the session fails".into());
                 self.last().remark(Tone::Harm, format!("at {}: {why}", step.name()));
                 if let (Cause::CardPulled, Some(command)) = (cause, self.command.take()) {
                     self.steps[command].remark(Tone::Harm, "no answer: the card is gone");
@@ -367,8 +399,8 @@ impl Builder {
         }
     }
 
-    /// Numbers the steps, and says of what never arrived that it did not.
-    fn number(&mut self) {
+    /// All steps, numbered; of a message that is under way they say so.
+    pub(super) fn finish(mut self) -> Vec<Step> {
         for way in std::mem::take(&mut self.ways) {
             if self.steps[way.step].took.is_none() {
                 self.steps[way.step].remark(Tone::Plain, "under way at the end of the run");
@@ -378,6 +410,7 @@ impl Builder {
         for (number, step) in (1..).zip(numbered) {
             step.number = Some(number);
         }
+        self.steps
     }
 }
 
@@ -408,7 +441,7 @@ mod tests {
     use super::*;
     use keystorm_model::message::{Header, Message, encode};
     use keystorm_model::suite::SuiteId;
-    use keystorm_model::{CardId, ClientId, ConnectionId};
+    use keystorm_model::{CardId, ClientId};
 
     fn ms(ms: u64) -> SimTime {
         SimTime::ZERO + Span::from_ms(ms)
@@ -468,6 +501,6 @@ mod tests {
         ]);
         assert_eq!((steps[0].connection, steps[1].connection), (2, 1));
         assert_eq!(remarks(&steps[0]), ["the card restores its memory: 1 page written"]);
-        assert_eq!(remarks(&steps[1]), ["late: of connection 1", "lost"]);
+        assert_eq!(remarks(&steps[1]), ["of connection 1", "lost"]);
     }
 }

@@ -11,14 +11,18 @@ use super::{Fact, Life};
 const HEADER: [&str; 8] =
     ["", "time", "from -> to", "message or command", "keys", "answer", "took", "remarks"];
 
+/// The columns that a life without times does not have.
+const TIME: usize = 1;
+const TOOK: usize = 6;
+
 /// The whole life: what it is part of, every step, how it ended.
 pub fn text(life: &Life) -> String {
     let mut text = String::new();
     facts(&mut text, &life.facts);
     text.push('\n');
     let rows: Vec<Row> = life.steps.iter().map(Row::of).collect();
-    let widths = widths(&rows);
-    line(&mut text, &HEADER.map(str::to_owned), &widths);
+    let shown = Shown { widths: widths(&rows), timed: life.timed };
+    shown.line(&mut text, &HEADER.map(str::to_owned));
     let mut visit = false;
     for row in &rows {
         match row {
@@ -28,9 +32,10 @@ pub fn text(life: &Life) -> String {
                     text.push('\n');
                 }
                 visit = *mark == Mark::Visit;
-                let _ = writeln!(text, "{:width$}  {time}  {words}", "", width = widths[0]);
+                let time = if life.timed { format!("{time}  ") } else { String::new() };
+                let _ = writeln!(text, "{:width$}  {time}{words}", "", width = shown.widths[0]);
             }
-            Row::Step(cells) => line(&mut text, cells, &widths),
+            Row::Step(cells) => shown.line(&mut text, cells),
         }
     }
     text.push('\n');
@@ -104,16 +109,25 @@ fn widths(rows: &[Row]) -> [usize; 7] {
     widths
 }
 
-fn line(text: &mut String, cells: &[String; 8], widths: &[usize; 7]) {
-    let start = text.len();
-    for (column, (cell, &width)) in cells.iter().zip(widths).enumerate() {
-        // Numbers and lengths of time stand to the right.
-        let _ = match column {
-            0 | 6 => write!(text, "{cell:>width$}  "),
-            _ => write!(text, "{cell:<width$}  "),
-        };
+/// How steps are shown.
+struct Shown {
+    widths: [usize; 7],
+    timed: bool,
+}
+
+impl Shown {
+    fn line(&self, text: &mut String, cells: &[String; 8]) {
+        let start = text.len();
+        for (column, (cell, &width)) in cells.iter().zip(&self.widths).enumerate() {
+            // Numbers and lengths of time stand to the right.
+            let _ = match column {
+                TIME | TOOK if !self.timed => Ok(()),
+                0 | TOOK => write!(text, "{cell:>width$}  "),
+                _ => write!(text, "{cell:<width$}  "),
+            };
+        }
+        text.push_str(&cells[7]);
+        text.truncate(start + text[start..].trim_end().len());
+        text.push('\n');
     }
-    text.push_str(&cells[7]);
-    text.truncate(start + text[start..].trim_end().len());
-    text.push('\n');
 }

@@ -1,0 +1,178 @@
+//! A row of the matrix of interruptions as a life: the renewal with its cuts, and the way back to health.
+//!
+//! The matrix has no line and no clock: what happens is in order, and has no times.
+
+use std::collections::BTreeMap;
+
+use keystorm_model::secure::Direction;
+use keystorm_model::suite::{Sizes, SuiteId};
+use keystorm_model::{ClientId, SimTime};
+
+use crate::interrupt::{Event as Seen, RowName, rerun};
+use crate::record::tape::{Entry, Event};
+use crate::world::line::{Arrival, Fate};
+
+use super::{Fact, Life, Subject};
+use super::steps::{Builder, Mark, Step, Tone, When};
+
+/// The life of the card of a row, whose cells are given by their columns. The row is run once more.
+///
+/// # Errors
+/// If the row is none of this program's, or ends otherwise than it says.
+pub fn life(number: u32, cells: &BTreeMap<String, String>) -> Result<Life, RowError> {
+    let cell = |name: &str| cells.get(name).cloned().unwrap_or_default();
+    let pair = |step: &str, kind: &str| [cell(step), cell(kind)];
+    let second = pair("cut2_step", "cut2_kind");
+    let name = RowName {
+        suite: cell("suite"),
+        embodiment: cell("embodiment"),
+        recovery: cell("recovery"),
+        nvm: cell("nvm"),
+        layout: cell("layout"),
+        depth: cell("depth"),
+        cut: pair("cut_step", "cut_kind"),
+        second: Some(second.clone()).filter(|second| !second[0].is_empty()),
+    };
+    let mut seen = Vec::new();
+    let verdict = rerun(&name, &mut |event: &Seen| seen.push(event.clone())).map_err(RowError::Unknown)?;
+    let connections = verdict.connections.map_or(String::new(), |connections| connections.to_string());
+    let (said, found) = ([cell("outcome"), cell("connections_to_heal")], [verdict.outcome.name().into(), connections]);
+    if said != found {
+        return Err(RowError::Otherwise { said: said.join(" "), found: found.join(" ") });
+    }
+    let suite = SuiteId::ALL.into_iter().find(|suite| suite.name() == name.suite);
+    let sizes = suite.expect("the row has been run").sizes();
+    let [_, connections] = found;
+    Ok(Life {
+        subject: Subject::Row(number),
+        timed: false,
+        facts: facts(&name, second),
+        steps: steps(&seen, sizes),
+        end: vec![
+            ("Outcome".into(), verdict.outcome.name().into()),
+            (
+                "Healed".into(),
+                match connections.as_str() {
+                    "" => "not before something falls due anew".into(),
+                    "0" => "everything was renewed when it was cut".into(),
+                    count => format!("after {count} connections without faults"),
+                },
+            ),
+        ],
+    })
+}
+
+fn facts(name: &RowName, [step, kind]: [String; 2]) -> Vec<Fact> {
+    let RowName { suite, embodiment, recovery, nvm, layout, depth, cut: [cut_step, cut_kind], .. } = name;
+    let mut facts = vec![
+        ("Renewal".to_owned(), format!("embodiment {embodiment}, {recovery}, {suite}; depth due: {depth}")),
+        ("Memory".into(), format!("{nvm}, {layout}")),
+        ("Cut".into(), format!("{cut_kind} at {cut_step}")),
+    ];
+    if !step.is_empty() {
+        facts.push(("Then".into(), format!("{kind} at {step}")));
+    }
+    facts
+}
+
+/// Why a row cannot be shown.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RowError {
+    /// It names something that does not exist.
+    Unknown(String),
+    /// It ends otherwise.
+    Otherwise {
+        /// Outcome and connections that the row says.
+        said: String,
+        /// Those that were found.
+        found: String,
+    },
+}
+
+/// The steps of what an observer has seen of a row. `sizes` are those of its suite.
+fn steps(seen: &[Seen], sizes: Sizes) -> Vec<Step> {
+    let mut builder = Builder::new(sizes);
+    for (place, event) in seen.iter().enumerate() {
+        add(&mut builder, seen, place, event);
+    }
+    builder.finish()
+}
+
+/// Stands for the time of the `place`-th event.
+fn moment(place: usize) -> SimTime {
+    SimTime::from_ns(place as u64)
+}
+
+fn add(builder: &mut Builder, seen: &[Seen], place: usize, event: &Seen) {
+    let at = moment(place);
+    let mut tell = |event| builder.add(&Entry { at, epilogue: false, event });
+    let delivered = |direction, datagram: &[u8]| Event::Delivered { direction, datagram: datagram.to_vec() };
+    match event {
+        Seen::Connected { connection, moments } => {
+            tell(Event::Connects { client: Some(ClientId(0)), connection: *connection, writes: 0 });
+            if *moments > 0 {
+                builder.remark(Tone::Plain, format!("the card restores its memory in {moments} moments"));
+            }
+        }
+        Seen::Sent { datagram } => tell(sent(seen, place, Direction::Up, datagram)),
+        Seen::Answered { datagram } => tell(sent(seen, place, Direction::Down, datagram)),
+        Seen::AtServer { datagram } => tell(delivered(Direction::Up, datagram)),
+        Seen::AtClient { datagram } => tell(delivered(Direction::Down, datagram)),
+        Seen::Command { command, answer, moments } => {
+            tell(Event::Command { command: command.clone(), writes: 0, pulled: None });
+            tell(answer.clone().map_or(Event::Gone, Event::Answered));
+            if *moments > 0 {
+                builder.remark(Tone::Plain, format!("{moments} moments of writing to memory"));
+            }
+            if answer.is_none() {
+                builder.remark(Tone::Harm, "no answer");
+            }
+        }
+        Seen::Committed { depth } => {
+            builder.at_server(at, Tone::Renewal, format!("the server commits depth {depth}"));
+        }
+        Seen::ServerRestarts => {
+            builder.mark(When { at, epilogue: false }, Mark::Cut, "the server crashes, and starts again".into());
+        }
+        Seen::Cut(cut) => {
+            builder.mark(When { at, epilogue: false }, Mark::Cut, format!("CUT: {} at {}", cut.kind, cut.step));
+        }
+        Seen::Ended { connection, ending } => {
+            builder.turn_to(*connection);
+            builder.add(&Entry { at, epilogue: false, event: Event::Ended(*ending) });
+        }
+    }
+}
+
+/// A message that is sent at `place`, and what becomes of it. An arrival belongs to the copy that was sent last.
+fn sent(seen: &[Seen], place: usize, direction: Direction, datagram: &[u8]) -> Event {
+    let (is_sending, is_arrival): (fn(&Seen) -> Option<&[u8]>, fn(&Seen) -> Option<&[u8]>) = match direction {
+        Direction::Up => (request, at_server),
+        Direction::Down => (answer, at_client),
+    };
+    let same = |found: Option<&[u8]>| found == Some(datagram);
+    let copy = seen[..place].iter().filter(|event| same(is_sending(event))).count() as u8;
+    let next = (place + 1..).zip(&seen[place + 1..]).find(|(_, event)| same(is_sending(event)) || same(is_arrival(event)));
+    let first = match next {
+        Some((arrival, event)) if same(is_arrival(event)) => Arrival::At(moment(arrival)),
+        _ => Arrival::Lost,
+    };
+    let fate = Fate { first, duplicate: None, reordered: false };
+    Event::Sent { direction, copy, fate, datagram: datagram.to_vec() }
+}
+
+fn request(event: &Seen) -> Option<&[u8]> {
+    if let Seen::Sent { datagram } = event { Some(datagram) } else { None }
+}
+
+fn at_server(event: &Seen) -> Option<&[u8]> {
+    if let Seen::AtServer { datagram } = event { Some(datagram) } else { None }
+}
+
+fn answer(event: &Seen) -> Option<&[u8]> {
+    if let Seen::Answered { datagram } = event { Some(datagram) } else { None }
+}
+
+fn at_client(event: &Seen) -> Option<&[u8]> {
+    if let Seen::AtClient { datagram } = event { Some(datagram) } else { None }
+}
