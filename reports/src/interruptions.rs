@@ -108,7 +108,11 @@ pub fn read_interruption(dir: &Path, row: u32) -> Result<BTreeMap<String, String
         let record = record.map_err(damaged)?;
         rows += 1;
         if rows == row {
-            return Ok(names.iter().zip(&record).map(|(name, cell)| (name.to_owned(), cell.to_owned())).collect());
+            return Ok(names
+                .iter()
+                .zip(&record)
+                .map(|(name, cell)| (name.to_owned(), cell.to_owned()))
+                .collect());
         }
     }
     Err(ReadError::NoRow { path, row, rows })

@@ -26,7 +26,7 @@ pub enum Event {
     Skipped,
     /// It is powered up for a connection.
     Connects {
-        /// By which client; nobody's in the epilogue.
+        /// By which client, where it has a number.
         client: Option<ClientId>,
         /// The connection.
         connection: ConnectionId,

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 
 use keystorm_model::secure::Direction;
 use keystorm_model::suite::{Sizes, SuiteId};
-use keystorm_model::{ClientId, SimTime};
+use keystorm_model::{ConnectionId, SimTime, message};
 
 use crate::interrupt::{Event as Seen, RowName, rerun};
 use crate::record::tape::{Entry, Event};
 use crate::world::line::{Arrival, Fate};
 
-use super::{Fact, Life, Subject};
 use super::steps::{Builder, Mark, Step, Tone, When};
+use super::{Fact, Life, Subject};
 
 /// The life of the card of a row, whose cells are given by their columns. The row is run once more.
 ///
@@ -36,7 +36,8 @@ pub fn life(number: u32, cells: &BTreeMap<String, String>) -> Result<Life, RowEr
     let mut seen = Vec::new();
     let verdict = rerun(&name, &mut |event: &Seen| seen.push(event.clone())).map_err(RowError::Unknown)?;
     let connections = verdict.connections.map_or(String::new(), |connections| connections.to_string());
-    let (said, found) = ([cell("outcome"), cell("connections_to_heal")], [verdict.outcome.name().into(), connections]);
+    let (said, found) =
+        ([cell("outcome"), cell("connections_to_heal")], [verdict.outcome.name().into(), connections]);
     if said != found {
         return Err(RowError::Otherwise { said: said.join(" "), found: found.join(" ") });
     }
@@ -46,7 +47,7 @@ pub fn life(number: u32, cells: &BTreeMap<String, String>) -> Result<Life, RowEr
     Ok(Life {
         subject: Subject::Row(number),
         timed: false,
-        facts: facts(&name, second),
+        facts: facts(&name, second, &seen),
         steps: steps(&seen, sizes),
         end: vec![
             ("Outcome".into(), verdict.outcome.name().into()),
@@ -55,6 +56,7 @@ pub fn life(number: u32, cells: &BTreeMap<String, String>) -> Result<Life, RowEr
                 match connections.as_str() {
                     "" => "not before something falls due anew".into(),
                     "0" => "everything was renewed when it was cut".into(),
+                    "1" => "after 1 connection without faults".into(),
                     count => format!("after {count} connections without faults"),
                 },
             ),
@@ -62,7 +64,7 @@ pub fn life(number: u32, cells: &BTreeMap<String, String>) -> Result<Life, RowEr
     })
 }
 
-fn facts(name: &RowName, [step, kind]: [String; 2]) -> Vec<Fact> {
+fn facts(name: &RowName, [step, kind]: [String; 2], seen: &[Seen]) -> Vec<Fact> {
     let RowName { suite, embodiment, recovery, nvm, layout, depth, cut: [cut_step, cut_kind], .. } = name;
     let mut facts = vec![
         ("Renewal".to_owned(), format!("embodiment {embodiment}, {recovery}, {suite}; depth due: {depth}")),
@@ -71,6 +73,10 @@ fn facts(name: &RowName, [step, kind]: [String; 2]) -> Vec<Fact> {
     ];
     if !step.is_empty() {
         facts.push(("Then".into(), format!("{kind} at {step}")));
+    }
+    let cuts = seen.iter().filter(|event| matches!(event, Seen::Cut(_))).count();
+    if cuts < 1 + usize::from(name.second.is_some()) {
+        facts.push(("Note".into(), "a cut that is not shown has changed nothing in either party".into()));
     }
     facts
 }
@@ -105,11 +111,16 @@ fn moment(place: usize) -> SimTime {
 
 fn add(builder: &mut Builder, seen: &[Seen], place: usize, event: &Seen) {
     let at = moment(place);
+    if let Some(connection) = speaks(seen, place, event).filter(|&connection| !builder.is_at(connection)) {
+        builder.turn_to(connection);
+        let text = format!("connection {} goes on", connection.0 as u32);
+        builder.mark(When { at, epilogue: false }, Mark::Connection, text);
+    }
     let mut tell = |event| builder.add(&Entry { at, epilogue: false, event });
     let delivered = |direction, datagram: &[u8]| Event::Delivered { direction, datagram: datagram.to_vec() };
     match event {
         Seen::Connected { connection, moments } => {
-            tell(Event::Connects { client: Some(ClientId(0)), connection: *connection, writes: 0 });
+            tell(Event::Connects { client: None, connection: *connection, writes: 0 });
             if *moments > 0 {
                 builder.remark(Tone::Plain, format!("the card restores its memory in {moments} moments"));
             }
@@ -132,16 +143,31 @@ fn add(builder: &mut Builder, seen: &[Seen], place: usize, event: &Seen) {
             builder.at_server(at, Tone::Renewal, format!("the server commits depth {depth}"));
         }
         Seen::ServerRestarts => {
-            builder.mark(When { at, epilogue: false }, Mark::Cut, "the server crashes, and starts again".into());
+            builder.mark(
+                When { at, epilogue: false },
+                Mark::Cut,
+                "the server crashes, and starts again".into(),
+            );
         }
         Seen::Cut(cut) => {
-            builder.mark(When { at, epilogue: false }, Mark::Cut, format!("CUT: {} at {}", cut.kind, cut.step));
+            builder.mark(
+                When { at, epilogue: false },
+                Mark::Cut,
+                format!("CUT: {} at {}", cut.kind, cut.step),
+            );
         }
         Seen::Ended { connection, ending } => {
             builder.turn_to(*connection);
             builder.add(&Entry { at, epilogue: false, event: Event::Ended(*ending) });
         }
     }
+}
+
+/// The connection whose client is at work: it sends, or is given an answer that it has not had before.
+fn speaks(seen: &[Seen], place: usize, event: &Seen) -> Option<ConnectionId> {
+    let new_answer = || at_client(event).filter(|_| !seen[..place].contains(event));
+    let datagram = request(event).or_else(new_answer)?;
+    message::decode(datagram).ok().map(|(header, _)| header.connection)
 }
 
 /// A message that is sent at `place`, and what becomes of it. An arrival belongs to the copy that was sent last.
@@ -152,7 +178,9 @@ fn sent(seen: &[Seen], place: usize, direction: Direction, datagram: &[u8]) -> E
     };
     let same = |found: Option<&[u8]>| found == Some(datagram);
     let copy = seen[..place].iter().filter(|event| same(is_sending(event))).count() as u8;
-    let next = (place + 1..).zip(&seen[place + 1..]).find(|(_, event)| same(is_sending(event)) || same(is_arrival(event)));
+    let next = (place + 1..)
+        .zip(&seen[place + 1..])
+        .find(|(_, event)| same(is_sending(event)) || same(is_arrival(event)));
     let first = match next {
         Some((arrival, event)) if same(is_arrival(event)) => Arrival::At(moment(arrival)),
         _ => Arrival::Lost,

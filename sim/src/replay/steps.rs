@@ -173,6 +173,11 @@ impl Builder {
         self.beside(When { at, epilogue: false }, self.at_server, tone, text);
     }
 
+    /// Whether what follows belongs to this connection.
+    pub(super) fn is_at(&self, connection: ConnectionId) -> bool {
+        self.connection == connection.0 as u32
+    }
+
     /// What follows belongs to this connection.
     pub(super) fn turn_to(&mut self, connection: ConnectionId) {
         self.connection = connection.0 as u32;
@@ -190,11 +195,13 @@ impl Builder {
                 self.mark(when, Mark::Visit, "a visit falls due while the last one is not over".into());
             }
             Event::Connects { client, connection, writes } => {
-                self.connection = connection.0 as u32;
-                (self.names, self.command) = (Names::default(), None);
-                let place =
-                    client.map_or_else(|| "of the epilogue".into(), |client| format!("at client {client}"));
-                self.mark(when, Mark::Connection, format!("connection {}, {place}", self.connection));
+                (self.connection, self.command) = (connection.0 as u32, None);
+                let place = match client {
+                    Some(client) => format!(", at client {client}"),
+                    None if when.epilogue => ", of the epilogue".into(),
+                    None => String::new(),
+                };
+                self.mark(when, Mark::Connection, format!("connection {}{place}", self.connection));
                 if *writes > 0 {
                     let text = format!("the card restores its memory: {}", pages(*writes));
                     self.last().remark(Tone::Plain, text);
@@ -324,8 +331,11 @@ impl Builder {
 
     fn delivered(&mut self, when: When, direction: Direction, datagram: &[u8]) {
         let step = self.landed(when.at, direction, datagram).unwrap_or_else(|| {
-            // In the epilogue nothing is handed to a line.
             let step = self.message(when, direction, datagram);
+            // In the epilogue nothing is handed to a line; elsewhere it has arrived before.
+            if !when.epilogue {
+                self.remark(Tone::Fault, "comes again");
+            }
             self.steps[step].took = Some(Span::ZERO);
             step
         });

@@ -1,14 +1,17 @@
-//! One card's life in a run: recorded without changing it, the same on both engines, and shown whole.
+//! One card's life in a run, or in a row of the matrix: recorded without changing it, the same on both engines, and shown whole.
+
+use std::collections::BTreeMap;
 
 use keystorm::issue::{self, Order};
 use keystorm::plan::{EngineKind, Plan};
 use keystorm::record::tape::{Entry, Event};
 use keystorm::replay::alone::{Contention, parts_at};
 use keystorm::replay::steps::{Action, Mark};
-use keystorm::replay::{Life, diagram, mermaid, svg, table};
+use keystorm::replay::{Life, diagram, mermaid, row, steps, svg, table};
 use keystorm::run::{self, Finished};
 use keystorm::world::World;
 use keystorm_model::CardId;
+use keystorm_reports::read_interruption;
 use keystorm_reports::results::Outcome;
 
 use crate::common::{
@@ -250,4 +253,94 @@ fn a_run_that_does_not_come_out_again_ends_with_5() {
     let output = keystorm(dir.path(), &["replay", "run", "--card", "3"]);
     assert_code(&output, 2);
     assert!(stderr(&output).contains("summary.csv: it has no column trace_digest"), "{}", stderr(&output));
+}
+
+/// A small matrix, in `matrix`, and its rows.
+fn with_matrix(arguments: &[&str]) -> (tempfile::TempDir, Vec<BTreeMap<String, String>>) {
+    let dir = tempfile::tempdir().unwrap();
+    let all = [&["interrupt", "--out", "matrix", "--suite", "aes-128", "--depth", "0"], arguments].concat();
+    assert_code(&keystorm(dir.path(), &all), 0);
+    let matrix = dir.path().join("matrix");
+    let count = std::fs::read_to_string(matrix.join("interruptions.csv")).unwrap().lines().count() - 1;
+    let rows = (1..=count as u32).map(|row| read_interruption(&matrix, row).unwrap()).collect();
+    (dir, rows)
+}
+
+#[test]
+fn every_row_of_a_matrix_can_be_shown_and_ends_as_it_says() {
+    let undo_log =
+        ["--recovery", "until-committed", "--nvm", "undo-log", "--layout", "packed", "--embodiment", "1"];
+    let in_place =
+        ["--recovery", "until-committed", "--nvm", "in-place", "--layout", "packed", "--embodiment", "2a"];
+    for (arguments, twice) in [(&[&undo_log[..], &["--single"]].concat(), false), (&in_place.to_vec(), true)]
+    {
+        let (_dir, rows) = with_matrix(arguments);
+        assert_eq!(rows.iter().any(|cells| !cells["cut2_step"].is_empty()), twice);
+        for (number, cells) in (1..).zip(&rows) {
+            let life = row::life(number, cells).unwrap_or_else(|error| panic!("row {number}: {error:?}"));
+            let text = table::text(&life);
+            let cut = format!("CUT: {} at {}", cells["cut_kind"], cells["cut_step"]);
+            assert!(text.contains(&cut) || text.contains("a cut that is not shown"), "{cut}: {text}");
+            assert!(!text.contains("under way"), "{text}");
+            let connection = |step: &&steps::Step| step.number.is_some() && step.connection == 0;
+            assert_eq!(life.steps.iter().find(connection), None, "each step belongs to a connection");
+        }
+    }
+}
+
+#[test]
+fn the_table_of_a_lost_last_verdict() {
+    let (_dir, rows) =
+        with_matrix(&["--single", "--recovery", "until-committed", "--nvm", "undo-log", "--embodiment", "4"]);
+    let wanted = |cells: &BTreeMap<String, String>| {
+        cells["cut_step"] == "UpdateVerdict" && cells["cut_kind"] == "lost up"
+    };
+    let place = rows.iter().position(wanted).expect("the verdict can be lost");
+    let life = row::life(place as u32 + 1, &rows[place]).unwrap();
+    insta::assert_snapshot!(table::text(&life));
+}
+
+#[test]
+fn rows_that_cannot_be_shown_are_refused() {
+    let (dir, rows) = with_matrix(&[
+        "--single",
+        "--recovery",
+        "until-committed",
+        "--nvm",
+        "undo-log",
+        "--embodiment",
+        "2b",
+    ]);
+    let replay = |arguments: &[&str]| keystorm(dir.path(), &[&["replay", "matrix"], arguments].concat());
+    let output = replay(&["--interrupt", "12", "--out", "drawn"]);
+    assert_code(&output, 0);
+    assert!(stdout(&output).contains("CUT: "), "{}", stdout(&output));
+    assert_eq!(
+        names_in(&dir.path().join("drawn")),
+        ["manifest.json", "row-12.mmd", "row-12.svg", "row-12.txt"]
+    );
+    let beyond = (rows.len() + 1).to_string();
+    for (arguments, said) in [
+        (&["--interrupt", &beyond][..], &*format!("from 1 to {}", rows.len())),
+        (&["--interrupt", "0"], "0 is not in 1.."),
+        (&["--interrupt", "1", "--card", "1"], "cannot be used with"),
+        (&["--interrupt", "1", "--alone"], "cannot be used with"),
+        (&["--card", "1"], "not the directory of a run"),
+        (&[], "--card <N>"),
+    ] {
+        let output = replay(arguments);
+        assert_code(&output, 2);
+        assert!(stderr(&output).contains(said), "{arguments:?}: {}", stderr(&output));
+    }
+    let path = dir.path().join("matrix/interruptions.csv");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace(",unharmed,", ",stranded,").replace(",healed,", ",stranded,"))
+        .unwrap();
+    let output = replay(&["--interrupt", "1"]);
+    assert_code(&output, 5);
+    assert!(stderr(&output).contains("stranded"), "{}", stderr(&output));
+    std::fs::write(&path, text.replace(",2b,", ",2c,")).unwrap();
+    let output = replay(&["--interrupt", "1"]);
+    assert_code(&output, 2);
+    assert!(stderr(&output).contains("known are: 1, 2a, 2b, 3, 4"), "{}", stderr(&output));
 }
