@@ -165,42 +165,40 @@ fn add(builder: &mut Builder, seen: &[Seen], place: usize, event: &Seen) {
 
 /// The connection whose client is at work: it sends, or is given an answer that it has not had before.
 fn speaks(seen: &[Seen], place: usize, event: &Seen) -> Option<ConnectionId> {
-    let new_answer = || at_client(event).filter(|_| !seen[..place].contains(event));
-    let datagram = request(event).or_else(new_answer)?;
+    let new_answer =
+        || carried(event, Direction::Down, End::Receiver).filter(|_| !seen[..place].contains(event));
+    let datagram = carried(event, Direction::Up, End::Sender).or_else(new_answer)?;
     message::decode(datagram).ok().map(|(header, _)| header.connection)
 }
 
 /// A message that is sent at `place`, and what becomes of it. An arrival belongs to the copy that was sent last.
 fn sent(seen: &[Seen], place: usize, direction: Direction, datagram: &[u8]) -> Event {
-    let (is_sending, is_arrival): (fn(&Seen) -> Option<&[u8]>, fn(&Seen) -> Option<&[u8]>) = match direction {
-        Direction::Up => (request, at_server),
-        Direction::Down => (answer, at_client),
-    };
-    let same = |found: Option<&[u8]>| found == Some(datagram);
-    let copy = seen[..place].iter().filter(|event| same(is_sending(event))).count() as u8;
-    let next = (place + 1..)
-        .zip(&seen[place + 1..])
-        .find(|(_, event)| same(is_sending(event)) || same(is_arrival(event)));
-    let first = match next {
-        Some((arrival, event)) if same(is_arrival(event)) => Arrival::At(moment(arrival)),
+    let leaves = |event: &Seen| carried(event, direction, End::Sender) == Some(datagram);
+    let arrives = |event: &Seen| carried(event, direction, End::Receiver) == Some(datagram);
+    let copy = seen[..place].iter().filter(|event| leaves(event)).count() as u8;
+    let later = (place + 1..).zip(&seen[place + 1..]);
+    let first = match later.into_iter().find(|(_, event)| leaves(event) || arrives(event)) {
+        Some((arrival, event)) if arrives(event) => Arrival::At(moment(arrival)),
         _ => Arrival::Lost,
     };
     let fate = Fate { first, duplicate: None, reordered: false };
     Event::Sent { direction, copy, fate, datagram: datagram.to_vec() }
 }
 
-fn request(event: &Seen) -> Option<&[u8]> {
-    if let Seen::Sent { datagram } = event { Some(datagram) } else { None }
+/// An end of a message's way.
+#[derive(Clone, Copy)]
+enum End {
+    Sender,
+    Receiver,
 }
 
-fn at_server(event: &Seen) -> Option<&[u8]> {
-    if let Seen::AtServer { datagram } = event { Some(datagram) } else { None }
-}
-
-fn answer(event: &Seen) -> Option<&[u8]> {
-    if let Seen::Answered { datagram } = event { Some(datagram) } else { None }
-}
-
-fn at_client(event: &Seen) -> Option<&[u8]> {
-    if let Seen::AtClient { datagram } = event { Some(datagram) } else { None }
+/// The message that the event is about, if it goes that way and is at that end.
+fn carried(event: &Seen, direction: Direction, end: End) -> Option<&[u8]> {
+    match (event, direction, end) {
+        (Seen::Sent { datagram }, Direction::Up, End::Sender)
+        | (Seen::AtServer { datagram }, Direction::Up, End::Receiver)
+        | (Seen::Answered { datagram }, Direction::Down, End::Sender)
+        | (Seen::AtClient { datagram }, Direction::Down, End::Receiver) => Some(datagram),
+        _ => None,
+    }
 }
