@@ -3,12 +3,14 @@
 //! What stands in the way is judged before the run (so that hours are not simulated for nothing) and again at the
 //! end. Only a run directory that keystorm wrote, or an empty one, is ever replaced.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process;
 
-use crate::manifest::{MANIFEST_FILE, MATRIX_KIND, RUN_KIND, kind_of};
+use crate::manifest::{MANIFEST_FILE, MATRIX_KIND, REPLAY_KIND, RUN_KIND, kind_of};
+use crate::replay::ENDINGS;
 
 /// Everything that a run directory holds.
 const FILES_OF_A_RUN: [&str; 10] = [
@@ -135,6 +137,11 @@ impl RunDir {
     /// The same for a campaign, which replaces nothing.
     pub(crate) fn prepare_campaign(path: &Path) -> Result<RunDir, DirError> {
         RunDir::prepare_kind(path, NOTHING)
+    }
+
+    /// The same for a card's life: it replaces another, and nothing else.
+    pub fn prepare_replay(path: &Path) -> Result<RunDir, DirError> {
+        RunDir::prepare_kind(path, REPLAY_KIND)
     }
 
     fn prepare_kind(path: &Path, kind: &'static str) -> Result<RunDir, DirError> {
@@ -278,16 +285,29 @@ fn called(kind: &str) -> &'static str {
     match kind {
         MATRIX_KIND => "a matrix",
         NOTHING => "a campaign",
+        REPLAY_KIND => "a replay",
         _ => "a run",
+    }
+}
+
+/// Whether keystorm puts a file of this name into a directory of this kind.
+fn is_ours(kind: &str, name: &OsStr) -> bool {
+    match kind {
+        MATRIX_KIND => FILES_OF_A_MATRIX.iter().any(|&file| name == file),
+        REPLAY_KIND => {
+            let drawn =
+                || Path::new(name).extension().is_some_and(|end| ENDINGS.iter().any(|&known| end == known));
+            name == MANIFEST_FILE || drawn()
+        }
+        _ => FILES_OF_A_RUN.iter().any(|&file| name == file),
     }
 }
 
 /// Refuses a directory in which somebody keeps files of their own: they would go with it.
 fn check_only_ours(place: &Path, kind: &str, entries: fs::ReadDir) -> Result<(), DirError> {
-    let files = if kind == MATRIX_KIND { &FILES_OF_A_MATRIX[..] } else { &FILES_OF_A_RUN };
     for entry in entries {
         let name = entry.map_err(DirError::io("read", place))?.file_name();
-        if !files.iter().any(|&file| name == file) {
+        if !is_ours(kind, &name) {
             let what =
                 format!("{} that also holds {}, which keystorm did not write", called(kind), name.display());
             return Err(DirError::in_the_way(place, what));

@@ -1,11 +1,12 @@
 //! `interruptions.csv`: the matrix of interrupted renewals, and the directory that it lies in.
 
-use std::io;
+use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde_json::{Map, Value};
 
 use crate::dir::{DirError, RunDir};
-use crate::manifest::{MANIFEST_FILE, MATRIX_KIND};
+use crate::manifest::{MATRIX_KIND, ReadError, expect_kind, write_facts};
 use crate::results::Interruption;
 use crate::table::{Cell, Column, Table};
 
@@ -92,12 +93,27 @@ pub fn write_matrix(
 ) -> Result<(), DirError> {
     let table = interruptions_table();
     dir.file(table.file(), |file| table.write(file, rows))?;
-    let mut manifest = Map::new();
-    manifest.insert("keystorm".into(), MATRIX_KIND.into());
-    manifest.extend(facts);
-    dir.file(MANIFEST_FILE, |file| {
-        use io::Write as _;
-        serde_json::to_writer_pretty(&mut *file, &Value::Object(manifest))?;
-        file.write_all(b"\n")
-    })
+    write_facts(dir, MATRIX_KIND, facts)
+}
+
+/// Row number `row`, from 1, of the `interruptions.csv` in `dir`: its cells by the names of their columns.
+pub fn read_interruption(dir: &Path, row: u32) -> Result<BTreeMap<String, String>, ReadError> {
+    expect_kind(dir, MATRIX_KIND, "a matrix of interruptions")?;
+    let path = dir.join(interruptions_table().file());
+    let damaged = |error: csv::Error| ReadError::Damaged { path: path.clone(), what: error.to_string() };
+    let mut table = csv::Reader::from_path(&path).map_err(damaged)?;
+    let names = table.headers().map_err(damaged)?.clone();
+    let mut rows = 0;
+    for record in table.records() {
+        let record = record.map_err(damaged)?;
+        rows += 1;
+        if rows == row {
+            return Ok(names
+                .iter()
+                .zip(&record)
+                .map(|(name, cell)| (name.to_owned(), cell.to_owned()))
+                .collect());
+        }
+    }
+    Err(ReadError::NoRow { path, row, rows })
 }

@@ -20,6 +20,7 @@ mod manifest;
 mod number;
 mod phases;
 mod renewals;
+mod replay;
 pub mod results;
 mod run;
 pub mod statistics;
@@ -34,13 +35,17 @@ pub use dir::{DirError, RunDir, RunFile};
 pub use failures::failures_table;
 pub use faults::faults_table;
 pub use hdr::{write_hgrm, write_hlog};
-pub use interruptions::{interruptions_table, write_matrix};
+pub use interruptions::{interruptions_table, read_interruption, write_matrix};
 pub use json::summary_json;
 pub use latency::{Figure, Measure};
-pub use manifest::{MANIFEST_FILE, MATRIX_KIND, RUN_KIND, kind_of, write_manifest};
+pub use manifest::{
+    MANIFEST_FILE, MATRIX_KIND, REPLAY_KIND, RUN_KIND, ReadError, expect_kind, kind_of, read_manifest,
+    write_manifest,
+};
 pub use phases::{PhaseRow, phases_table};
 pub use renewals::{RenewalRow, renewal_rows, renewals_table};
+pub use replay::{Drawn, write_replay};
 pub use run::{CardRows, write_run};
-pub use summary::summary_table;
+pub use summary::{read_digest, summary_table};
 pub use text::final_table;
 pub use timeline::{BucketRow, timeline_table};

@@ -399,7 +399,7 @@ pub struct Interruption {
 }
 
 /// How and where the run was made: `manifest.json` alone holds what may differ between two runs of one seed.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Manifest {
     /// The resolved scenario, canonical form.
     pub scenario_text: String,

@@ -17,6 +17,7 @@ pub mod interrupt;
 pub mod issue;
 pub mod plan;
 pub mod record;
+pub mod replay;
 pub mod replicate;
 pub mod run;
 pub mod scenario;

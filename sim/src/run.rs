@@ -8,6 +8,7 @@ use crate::engine::{self, Stopped, Watch};
 use crate::issue::{self, Order};
 use crate::plan::{EngineKind, LossPlan, Plan};
 use crate::record::Recorder;
+use crate::record::tape::Tape;
 use crate::world::World;
 
 /// Version of this program, as reports name it.
@@ -25,6 +26,8 @@ pub struct Finished {
     pub world: World,
     /// How many events the engine handled.
     pub events: u64,
+    /// What happened to the card that was recorded, if one was.
+    pub tape: Option<Tape>,
 }
 
 impl Finished {
@@ -44,16 +47,20 @@ pub fn simulate(plan: Plan, watch: Watch<'_>) -> Result<Finished, Stopped> {
 
 /// Runs `plan` with the pairs that have been made for it.
 pub fn simulate_with(plan: Plan, pairs: Vec<u8>, watch: Watch<'_>) -> Result<Finished, Stopped> {
-    let engine = plan.engine;
-    let world = World::new(plan, pairs);
-    let ended = match engine {
+    run(World::new(plan, pairs), watch)
+}
+
+/// Runs a world from its beginning to its end.
+pub fn run(world: World, watch: Watch<'_>) -> Result<Finished, Stopped> {
+    let ended = match world.plan().engine {
         EngineKind::Turmoil => engine::turmoil::run(world, watch)?,
         EngineKind::Events => engine::events::run(world, watch)?,
     };
     let engine::Ended { mut world, events } = ended;
     let faults = faults(&world);
     let plan = world.plan().clone();
-    let recorder = std::mem::replace(&mut world.recorder, Recorder::new(Span::from_secs(1)));
+    let mut recorder = std::mem::replace(&mut world.recorder, Recorder::new(Span::from_secs(1)));
+    let tape = recorder.take_tape();
     let recorded = recorder.into_parts();
     let results = Results {
         run: facts(&plan),
@@ -77,7 +84,7 @@ pub fn simulate_with(plan: Plan, pairs: Vec<u8>, watch: Watch<'_>) -> Result<Fin
     };
     let violations = world.ledger.violations().to_vec();
     let interval_digests = recorded.interval_digests;
-    Ok(Finished { results, violations, interval_digests, world, events })
+    Ok(Finished { results, violations, interval_digests, world, events, tape })
 }
 
 fn facts(plan: &Plan) -> RunFacts {

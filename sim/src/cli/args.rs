@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -28,7 +29,7 @@ Exit codes:
   2    bad scenario or usage; nothing was written
   3    an invariant of the protocol was violated
   4    a bound (--slo) is not kept, or no value of `plan` keeps them all
-  5    two runs of one seed differ
+  5    two runs of one seed differ, or a replay and its run
   130  stopped by Ctrl-C; nothing was written
 
 Environment:
@@ -67,6 +68,9 @@ pub(super) enum Command {
     /// Draw whole scenarios at random, and run them with all checkers
     #[command(after_help = SWARM_EXAMPLES)]
     Swarm(Swarm),
+    /// Make a run again, and show one card's life as a table and a sequence diagram
+    #[command(after_help = REPLAY_EXAMPLES)]
+    Replay(Replay),
     /// Print the digests of one run (the other process of `verify`)
     #[command(hide = true)]
     Trace(Common),
@@ -136,6 +140,13 @@ Examples:
     --vary server.cores=1..64
   keystorm plan fleet.toml --slo 'server_wait_ms_p99<=50' --vary fleet.cards=1000,2000,5000,10000 --largest
   keystorm plan fleet.toml --slo 'auth_ms_p99<=3000' --vary load.window=1h,2h,4h,8h,1d";
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  keystorm replay reports/out/quickstart/1-turmoil --card 17
+  keystorm replay /tmp/year --card 4711 --connection 3..5 --out /tmp/card-4711
+  keystorm replay /tmp/million --card 123456 --alone
+  keystorm replay reports/out/interrupt --interrupt 12
+  keystorm replay /tmp/year --card 4711 --format json | jq '.steps[] | select(.name == \"STORE KEY\")'";
 
 const SWARM_EXAMPLES: &str = "\
 A case that breaks a rule is made smaller (fewer settings, cards, seconds) before it is shown.
@@ -334,6 +345,45 @@ pub(super) struct Interrupt {
     /// Show no progress
     #[arg(long)]
     pub(super) quiet: bool,
+}
+
+/// Arguments of `replay`.
+#[derive(Args, Debug)]
+pub(super) struct Replay {
+    /// Directory of the run, or of the matrix that `keystorm interrupt` wrote
+    #[arg(value_name = "RUN_DIR")]
+    pub(super) dir: PathBuf,
+    /// The card to show, counted from 0
+    #[arg(long, value_name = "N", required_unless_present = "interrupt", conflicts_with = "interrupt")]
+    pub(super) card: Option<u32>,
+    /// The row of interruptions.csv to show, counted from 1 without the header
+    #[arg(long, value_name = "ROW", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) interrupt: Option<u32>,
+    /// Run this card only, without the others that it queues with
+    #[arg(long, conflicts_with = "interrupt")]
+    pub(super) alone: bool,
+    /// Connections that the diagram shows, as in 3 or 3..5 [default: those with a renewal or a fault]
+    #[arg(long, value_name = "A..B", value_parser = connections)]
+    pub(super) connection: Option<RangeInclusive<u32>>,
+    /// Write the table, and the diagram as Mermaid text and as SVG, into this directory; replaced if a replay wrote it
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// What to print: the table and the diagram, or the steps as one JSON object
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: Format,
+    /// Show no progress and no notes
+    #[arg(long)]
+    pub(super) quiet: bool,
+}
+
+/// `3`, or `3..5` with both ends.
+fn connections(text: &str) -> Result<RangeInclusive<u32>, String> {
+    let number = |text: &str| text.parse::<u32>().ok().filter(|&number| number > 0);
+    let (first, last) = text.split_once("..").unwrap_or((text, text));
+    match (number(first), number(last)) {
+        (Some(first), Some(last)) if first <= last => Ok(first..=last),
+        _ => Err("connections are counted from 1, as in 3 or 3..5".into()),
+    }
 }
 
 /// The one of `all` that is called `name`.

@@ -8,6 +8,7 @@ mod interrupt;
 mod pairs;
 mod plan;
 mod progress;
+mod replay;
 mod run;
 mod swarm;
 mod sweep;
@@ -17,7 +18,7 @@ use core::fmt;
 use std::process::ExitCode;
 
 use clap::Parser;
-use keystorm_reports::DirError;
+use keystorm_reports::{DirError, ReadError};
 
 use crate::engine::Stopped;
 use crate::scenario::ScenarioError;
@@ -84,6 +85,12 @@ impl From<DirError> for Failure {
     }
 }
 
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        Failure::Usage(error.to_string())
+    }
+}
+
 impl From<Stopped> for Failure {
     fn from(stopped: Stopped) -> Self {
         match stopped {
@@ -106,6 +113,7 @@ pub fn main() -> ExitCode {
         Command::Merge(arguments) => sweep::merge(&arguments),
         Command::Plan(arguments) => plan::plan(&arguments),
         Command::Swarm(arguments) => swarm::swarm(&arguments),
+        Command::Replay(arguments) => replay::replay(&arguments),
         Command::Trace(arguments) => verify::trace(&arguments),
     };
     match done {

@@ -24,7 +24,7 @@ pub fn run(world: World, watch: Watch<'_>) -> Result<Ended, Stopped> {
     let horizon = SimTime::ZERO + world.plan().horizon;
     let visits_left = world.plan().load.retry_visit.map_or(0, |retry| retry.visits);
     let clients = world.plan().fleet.clients as usize;
-    let mut first = Arrivals::new(world.plan()).peekable();
+    let mut first = Arrivals::of(world.plan(), world.cast()).peekable();
     let mut run = Run::new(world, clients);
     let mut events = 0u64;
     loop {

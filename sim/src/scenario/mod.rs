@@ -38,27 +38,16 @@ use value::Value;
 /// Everything that is wrong, with file, line, key, allowed range and remedy; a file that cannot be read too.
 pub fn load(path: &Path, overrides: &[String]) -> Result<Plan, ScenarioError> {
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
-    let dir = path.parent().unwrap_or(Path::new(""));
-    read(&path.display().to_string(), text, dir, &stem(path), overrides)
+    load_text(path, text, overrides)
 }
 
-/// Reads a scenario that is in no file; its presets are looked for in the current directory.
+/// The same of a text that was read from `path`, or from a part of it.
 ///
 /// # Errors
 ///
-/// As [`load`].
-pub fn from_text(name: &str, text: &str, overrides: &[String]) -> Result<Plan, ScenarioError> {
-    read(name, text.to_owned(), Path::new(""), name, overrides)
-}
-
-fn read(
-    label: &str,
-    text: String,
-    dir: &Path,
-    stem: &str,
-    overrides: &[String],
-) -> Result<Plan, ScenarioError> {
-    let source: Source = Arc::new(NamedSource::new(label.to_owned(), text));
+/// As with [`load`].
+pub fn load_text(path: &Path, text: String, overrides: &[String]) -> Result<Plan, ScenarioError> {
+    let source: Source = Arc::new(NamedSource::new(path.display().to_string(), text));
     let mut problems = Vec::new();
     let mut layers = vec![reader::file(&source, "", FILE, &mut problems)];
     for (i, text) in overrides.iter().enumerate() {
@@ -66,11 +55,12 @@ fn read(
     }
     ScenarioError::check(std::mem::take(&mut problems))?;
 
+    let dir = path.parent().unwrap_or(Path::new(""));
     let presets = presets(dir, &layers)?;
     layers.extend(presets);
     let resolved = resolve::resolve(&layers, &mut problems);
     ScenarioError::check(problems)?;
-    build::plan(resolved, stem, dir)
+    build::plan(resolved, &stem(path), dir)
 }
 
 /// A commented scenario that needs no other file, for `keystorm init`.

@@ -17,6 +17,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 use keystorm_model::draw::{Draws, Purpose, Seed};
 use keystorm_reports::results::Counts;
@@ -104,7 +105,7 @@ impl Case {
     /// # Errors
     /// If the scenario checks refuse it.
     pub fn plan(&self) -> Result<Plan, ScenarioError> {
-        scenario::from_text(&format!("swarm-{}", self.number), "", &self.overrides())
+        scenario::load_text(Path::new(&format!("swarm-{}", self.number)), String::new(), &self.overrides())
     }
 
     /// The settings as behind `--set`; those set last win.

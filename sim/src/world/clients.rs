@@ -15,6 +15,7 @@ use crate::check::memory;
 use crate::check::witness::Witness;
 use crate::plan::SessionPlan;
 use crate::record::digest::{Parties, Trace};
+use crate::record::tape::{Event, Pulled};
 
 use super::desk::{Execution, Holder, Pull, PullMoment, Reader, Visit};
 use super::line::Attempt;
@@ -32,6 +33,9 @@ impl World {
             self.seat(client, holder);
         } else {
             self.recorder.counts.arrivals_skipped += 1;
+            if let Some(tape) = self.recorder.tape(holder.card) {
+                tape.push(holder.arrived, Event::Skipped);
+            }
         }
     }
 
@@ -48,6 +52,9 @@ impl World {
         let at = holder.arrived;
         self.recorder.session_started(at);
         let desk = &mut self.desks[client.index()];
+        if let Some(tape) = self.recorder.tape(holder.card) {
+            tape.push(at, Event::Arrives { client, queued: desk.visit.is_some() });
+        }
         if desk.visit.is_some() {
             desk.queue.push_back(holder);
         } else {
@@ -94,7 +101,7 @@ impl World {
         visit.authenticated = false;
         visit.reconnect(Seed(self.plan.seed), self.next_connection(holder.card));
         let reset = match self.plan.load.session {
-            SessionPlan::Cards => self.power_up(at, &mut visit),
+            SessionPlan::Cards => self.power_up(at, client, &mut visit),
             SessionPlan::Probe(_) => Span::ZERO,
         };
         let desk = &mut self.desks[client.index()];
@@ -103,12 +110,16 @@ impl World {
     }
 
     /// Powers the card of a visit up; how long that takes.
-    fn power_up(&mut self, at: SimTime, visit: &mut Visit) -> Span {
+    fn power_up(&mut self, at: SimTime, client: ClientId, visit: &mut Visit) -> Span {
         let mut memory = self.cards.memory(visit.holder.card);
         let work = visit.card.power_up(&self.kind, &mut memory, &mut Power::steady());
         let work = work.expect("steady power lasts");
         if self.recorder.is_load(at) {
             self.recorder.counts.nvm_writes += u64::from(work.writes);
+        }
+        if let Some(tape) = self.recorder.tape(visit.holder.card) {
+            let (client, connection, writes) = (Some(client), visit.connection, work.writes);
+            tape.push(at, Event::Connects { client, connection, writes });
         }
         self.plan.card.reset_time(work)
     }
@@ -239,20 +250,27 @@ impl World {
         visit.command.extend_from_slice(command);
         let mut answer = std::mem::take(&mut visit.answer);
         answer.clear();
-        let (ending, until) = match pull {
-            Some(PullMoment::Before) => (Execution::Pulled, at),
+        let card = visit.holder.card;
+        let writes_before = self.recorder.tape(card).is_some().then(|| self.cards.writes(card));
+        let (ending, until, pulled) = match pull {
+            Some(PullMoment::Before) => (Execution::Pulled, at, Some(Pulled::Before)),
             Some(PullMoment::During) => {
-                let lasted = self.execute_cut_short(at, client, command);
-                (Execution::Pulled, at + lasted)
+                let (lasted, pulled) = self.execute_cut_short(at, client, command);
+                (Execution::Pulled, at + lasted, Some(pulled))
             }
             None | Some(PullMoment::After) => {
                 let work = self.execute(at, client, command, Power::steady(), &mut answer);
                 let work = work.expect("steady power lasts");
                 let until = at + self.plan.card.command_time(work, command.len(), answer.len());
                 let ending = if pull.is_some() { Execution::AnsweredThenPulled } else { Execution::Answered };
-                (ending, until)
+                (ending, until, pull.map(|_| Pulled::After))
             }
         };
+        if let Some(before) = writes_before {
+            let (command, writes) = (command.to_vec(), self.cards.writes(card) - before);
+            let tape = self.recorder.tape(card).expect("it has been seen");
+            tape.push(at, Event::Command { command, writes, pulled });
+        }
         let desk = &mut self.desks[client.index()];
         desk.visit.as_mut().expect("the card is still in the reader").answer = answer;
         desk.reader = Reader::Executing { until, ending };
@@ -289,8 +307,8 @@ impl World {
     }
 
     /// Executes a command while the card is being pulled out, at a moment drawn uniformly from those at which power can
-    /// fail. Returns how long it lasted.
-    fn execute_cut_short(&mut self, at: SimTime, client: ClientId, command: &[u8]) -> Span {
+    /// fail. Returns how long it lasted, and that moment.
+    fn execute_cut_short(&mut self, at: SimTime, client: ClientId, command: &[u8]) -> (Span, Pulled) {
         let visit = self.desks[client.index()].visit.as_mut().expect("a card is in the reader");
         // Try it on a copy to learn how many moments there are.
         let mut copy = self.cards.chip(visit.holder.card);
@@ -311,7 +329,7 @@ impl World {
         // Past the last moment the card has done everything and only its answer is lost.
         let power = Power::fails_at(moment).leaving(remains);
         let _ = self.execute(at, client, command, power, &mut answer);
-        whole * u64::from(moment + 1) / u64::from(moments + 2)
+        (whole * u64::from(moment + 1) / u64::from(moments + 2), Pulled::During { moment, moments })
     }
 
     /// Lets the checkers judge a command and what it did to the card's memory.
@@ -398,12 +416,15 @@ impl World {
         desk.reader = Reader::Idle;
         let visit = desk.visit.as_mut().expect("a connection belongs to a visit");
         let holder = visit.holder;
+        if let Some(tape) = self.recorder.tape(holder.card) {
+            tape.push(at, Event::Ended(ending));
+        }
         match ending {
             Ending::Again => {
                 let connection = self.next_connection(holder.card);
                 let mut visit = self.desks[client.index()].visit.take().expect("the visit goes on");
                 visit.reconnect(Seed(self.plan.seed), connection);
-                let reset = self.power_up(at, &mut visit);
+                let reset = self.power_up(at, client, &mut visit);
                 let desk = &mut self.desks[client.index()];
                 desk.reader = Reader::Resetting { until: at + reset };
                 desk.visit = Some(visit);

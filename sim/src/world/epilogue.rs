@@ -19,6 +19,7 @@ use crate::check::conservation;
 use crate::check::ledger::PairView;
 use crate::check::witness::Witness;
 use crate::record::digest::{Parties, Trace};
+use crate::record::tape::Event;
 
 use super::World;
 
@@ -48,16 +49,17 @@ impl World {
         self.station.settle(horizon);
         self.recorder.counts.messages_in_flight = in_flight;
         self.server.admit_all();
-        for card in (0..self.cards.len()).map(CardId) {
+        self.recorder.epilogue(horizon);
+        for card in self.cast().map(CardId) {
             if self.cards.marks(card).is_unsettled() {
                 self.power_up_undisturbed(card);
             }
             self.bring_up_to_date(card);
         }
-        for card in (0..self.cards.len()).map(CardId) {
+        for card in self.cast().map(CardId) {
             self.judge(card);
         }
-        let cards = u64::from(self.cards.len());
+        let cards = self.cast().len() as u64;
         let sums = conservation::check(&self.recorder.counts, cards, in_flight, horizon);
         self.ledger.add(sums);
     }
@@ -128,7 +130,13 @@ impl World {
     fn connect_undisturbed(&mut self, id: CardId) -> Option<Ending> {
         let connection = self.next_connection(id);
         let draws = Seed(self.plan.seed).open(Purpose::Visit, connection.0);
+        let writes_before = self.cards.writes(id);
         let (client, card) = (Client::default(), self.power_up_undisturbed(id));
+        let writes = self.cards.writes(id) - writes_before;
+        if let Some(tape) = self.recorder.tape(id) {
+            let at = SimTime::ZERO + self.plan.horizon;
+            tape.push(at, Event::Connects { client: None, connection, writes });
+        }
         let mut party = Undisturbed { id, client, card, draws, witness: Witness::default() };
         let mut effects = Outbox::default();
         let mut actions = VecDeque::new();
@@ -191,11 +199,15 @@ impl World {
         let mut answer = Vec::new();
         self.before.take(&self.cards, party.id);
         let mut memory = self.cards.memory(party.id);
-        party
+        let work = party
             .card
             .execute(&self.kind, &mut memory, &mut party.draws, command, &mut Power::steady(), &mut answer)
             .expect("steady power lasts");
         self.judge_command(at, party.id, &mut party.witness, command, Some(&answer));
+        if let Some(tape) = self.recorder.tape(party.id) {
+            let command = command.to_vec();
+            tape.push(at, Event::Command { command, writes: work.writes, pulled: None });
+        }
         let parties = Parties { client: NOBODY, card: Some(party.id) };
         self.recorder.trace(at, Trace::Command, parties, command);
         self.recorder.trace(at, Trace::Answer, parties, &answer);

@@ -28,6 +28,8 @@ pub mod station;
 
 pub use desk::Holder;
 
+use std::ops::Range;
+
 use keystorm_model::card::CardType;
 use keystorm_model::client::{Client, ClientEffect, ClientRules, Retry};
 use keystorm_model::draw::{Purpose, Seed};
@@ -42,6 +44,7 @@ use crate::check::ledger::Ledger;
 use crate::issue::{self, Order};
 use crate::plan::{DueAtStart, Plan, ServerKeys};
 use crate::record::Recorder;
+use crate::record::tape::Event;
 
 use cards::{Before, Cards};
 use desk::{Desk, Visit};
@@ -187,6 +190,8 @@ pub struct World {
     answer: Vec<u8>,
     /// A card's memory before the command that it is given.
     before: Before,
+    /// The cards that take part: all of them, or a single one.
+    cast: Range<u32>,
 }
 
 impl World {
@@ -270,9 +275,25 @@ impl World {
             idle_client: Client::default(),
             answer: Vec::new(),
             before: Before::default(),
+            cast: 0..plan.fleet.cards,
             cards,
             plan,
         }
+    }
+
+    /// From now on, records what happens to `card`.
+    pub fn record(&mut self, card: CardId) {
+        self.recorder.record(card);
+    }
+
+    /// Leaves all cards but `card` at home: they neither arrive nor are judged.
+    pub fn alone(&mut self, card: CardId) {
+        self.cast = card.0..card.0 + 1;
+    }
+
+    /// The cards that take part.
+    pub fn cast(&self) -> Range<u32> {
+        self.cast.clone()
     }
 
     /// The plan of this world.
@@ -334,6 +355,10 @@ impl World {
             }
         };
         self.recorder.sent(now, size, retransmission);
+        if let Some(tape) = self.recorder.tape_about(datagram) {
+            let Attempt { direction, copy, .. } = attempt;
+            tape.push(now, Event::Sent { direction, copy, fate, datagram: datagram.to_vec() });
+        }
         self.tally.reordered += u64::from(fate.reordered);
         self.recorder.counts.messages_duplicated += u64::from(fate.duplicate.is_some());
         for arrival in [Some(fate.first), fate.duplicate].into_iter().flatten() {

@@ -12,6 +12,7 @@ use keystorm_reports::results::Phase;
 use crate::plan::SessionPlan;
 use crate::record::Origin;
 use crate::record::digest::{Parties, Trace};
+use crate::record::tape::Event;
 
 use super::line::Attempt;
 use super::{Out, World, connection_of, sample};
@@ -30,6 +31,9 @@ impl World {
             self.recorder.queue(at, self.station.waiting() as u64);
         } else {
             self.recorder.counts.messages_lost += 1;
+            if let Some(tape) = self.recorder.tape_about(datagram) {
+                tape.push(at, Event::Dropped { datagram: datagram.to_vec() });
+            }
         }
     }
 
@@ -52,6 +56,11 @@ impl World {
     }
 
     fn serve(&mut self, arrived: SimTime, start: SimTime, client: ClientId, datagram: &[u8], out: &mut Out) {
+        if start > arrived
+            && let Some(tape) = self.recorder.tape_about(datagram)
+        {
+            tape.push(start, Event::Waited(start.since(arrived)));
+        }
         let mut effects = std::mem::take(&mut self.server_out);
         let work = self.server.step(start, datagram, &mut effects);
         self.listen(start, datagram, &effects);
@@ -129,6 +138,7 @@ impl World {
 
     /// Checks what the server did at `at`, and counts it if it belongs to the load.
     pub(super) fn note(&mut self, at: SimTime, load: bool, effect: ServerEffect, out: &Outbox<ServerEffect>) {
+        self.recorder.server_did(at, effect);
         let counts = &mut self.recorder.counts;
         match effect {
             ServerEffect::CardRefused(_) => counts.auth_failed += u64::from(load),

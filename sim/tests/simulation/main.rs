@@ -14,5 +14,6 @@ mod interrupt;
 mod issuing;
 mod load;
 mod renewals;
+mod replay;
 mod spread;
 mod tick;

@@ -6,6 +6,8 @@
 
 mod profile;
 
+use std::ops::Range;
+
 use std::sync::Arc;
 
 use keystorm_model::draw::{Draws, Purpose, Seed};
@@ -59,14 +61,14 @@ enum Source {
     /// Every card once per repetition.
     Pattern(Pattern),
     /// Every card again and again.
-    Calls { every: Span, chunk: Span, until: SimTime, callers: Vec<Caller> },
+    Calls { every: Span, chunk: Span, until: SimTime, first: CardId, callers: Vec<Caller> },
     /// These visits, of which so many have been handed out.
     Trace(Arc<Vec<Arrival>>, usize),
 }
 
 struct Pattern {
     times: ArrivalsPlan,
-    cards: u32,
+    cards: Range<u32>,
     /// Length of a repetition; `None`: there is only one.
     repeat: Option<Span>,
     /// All arrivals of a repetition lie in so much time from its start.
@@ -89,15 +91,24 @@ const _: () = assert!(size_of::<Arrival>() == 16 && size_of::<Caller>() == 16, "
 impl Arrivals {
     /// The arrivals of `plan`, from the first on.
     pub fn new(plan: &Plan) -> Self {
-        let (seed, cards, clients) = (Seed(plan.seed), plan.fleet.cards, plan.fleet.clients);
+        Arrivals::of(plan, 0..plan.fleet.cards)
+    }
+
+    /// Those of `cards` only.
+    pub fn of(plan: &Plan, cards: Range<u32>) -> Self {
+        let (seed, clients) = (Seed(plan.seed), plan.fleet.clients);
         let source = match plan.load.arrivals.clone() {
-            ArrivalsPlan::Trace(visits) => Source::Trace(visits, 0),
+            ArrivalsPlan::Trace(visits) if cards == (0..plan.fleet.cards) => Source::Trace(visits, 0),
+            ArrivalsPlan::Trace(visits) => {
+                let chosen = visits.iter().filter(|visit| cards.contains(&visit.card.0)).copied();
+                Source::Trace(Arc::new(chosen.collect()), 0)
+            }
             ArrivalsPlan::Poisson { every } => {
-                let callers =
-                    (0..cards).map(|card| Caller::new(seed, CardId(card), clients, every)).collect();
+                let first = CardId(cards.start);
+                let callers = cards.map(|card| Caller::new(seed, CardId(card), clients, every)).collect();
                 // A card comes about once in a chunk, or less often.
                 let chunk = every.min(LONGEST_CHUNK);
-                Source::Calls { every, chunk, until: SimTime::ZERO, callers }
+                Source::Calls { every, chunk, until: SimTime::ZERO, first, callers }
             }
             times => {
                 let repeat = plan.load.repeat.filter(|&repeat| repeat < plan.horizon);
@@ -117,12 +128,12 @@ impl Arrivals {
             Source::Pattern(pattern) => {
                 pattern.append_repetition(self.seed, self.clients, self.horizon, &mut self.chunk)
             }
-            Source::Calls { every, chunk, until, callers } => {
+            Source::Calls { every, chunk, until, first, callers } => {
                 let more = *until < self.horizon;
                 *until = (*until + *chunk).min(self.horizon);
                 let mut draws = Draws::closed();
                 for (card, caller) in
-                    (0..).map(CardId).zip(callers).filter(|(_, caller)| caller.next < *until)
+                    (first.0..).map(CardId).zip(callers).filter(|(_, caller)| caller.next < *until)
                 {
                     caller.append_calls(self.seed, card, *every, *until, &mut draws, &mut self.chunk);
                 }
@@ -168,9 +179,9 @@ impl Pattern {
         }
         let first = self.repetition * REPETITION_WORDS;
         let mut draws = Draws::closed();
-        for card in 0..self.cards {
+        for card in self.cards.clone() {
             draws.reopen_at(seed, Purpose::Arrival, card.into(), first);
-            let client = match self.homes.get(card as usize) {
+            let client = match self.homes.get((card - self.cards.start) as usize) {
                 Some(&home) => home,
                 None => home(&mut draws, clients),
             };
@@ -254,7 +265,12 @@ impl Caller {
     }
 }
 
-/// The client that a card is always brought to.
+/// The client that a card of `plan` is always brought to.
+pub fn home_of(plan: &Plan, card: CardId) -> ClientId {
+    home(&mut Seed(plan.seed).open(Purpose::Arrival, card.0.into()), plan.fleet.clients)
+}
+
+/// The same from the card's draws.
 fn home(draws: &mut Draws, clients: u32) -> ClientId {
     ClientId(draws.below(HOME, clients))
 }
