@@ -127,9 +127,8 @@ fn faults(world: &World) -> Vec<FaultCount> {
         })
         .collect();
     for (outage, &cut) in plan.faults.outages.iter().zip(&tally.cut_by_outage) {
-        let from = outage.from.since(SimTime::ZERO);
         faults.push(FaultCount {
-            fault: format!("outage of site {} at {from}", outage.site),
+            fault: outage.to_string(),
             chances: 1,
             fired: cut,
             expected: 1.0,

@@ -168,6 +168,13 @@ fn a_wrong_outage_is_told() {
             "outages overlap",
             complaint(GOOD, &["faults.outage=[{site=1,at='2min',for='1min'},{site=1,at='1min',for='90s'}]"]),
         ),
+        (
+            "an outage of all sites overlaps one of a site",
+            complaint(
+                GOOD,
+                &["faults.outage=[{at='2min',for='1min'},{site=1,at='150s',for='90s',direction='up'}]"],
+            ),
+        ),
     ]);
     insta::assert_snapshot!(told);
 }

@@ -29,6 +29,8 @@ use crate::world::{Flight, Holder, Out, Return, World, site_of};
 
 use super::{Ended, Progress, Stopped, Watch};
 
+/// The server's host.
+const SERVER: &str = "server";
 /// The server's port; client `i` of a site has port `CLIENT_PORTS + i`.
 const SERVER_PORT: u16 = 1_000;
 const CLIENT_PORTS: u16 = 1_001;
@@ -51,8 +53,8 @@ struct Shared {
     packet: Vec<u8>,
     /// Datagrams on their way: handed to the edge, not yet to the world.
     in_flight: u64,
-    /// Which sites are partitioned from the server now.
-    partitioned: Vec<bool>,
+    /// For each site, whether a partition cuts it off from the server now: upward, downward.
+    partitioned: Vec<[bool; 2]>,
     /// Datagrams that were handed to turmoil for a partition to drop.
     partition_drops: u64,
     /// Events handled.
@@ -82,8 +84,8 @@ pub fn run(world: World, watch: Watch<'_>) -> Result<Ended, Stopped> {
 
     let shared = share(world, &plan);
     let server = Rc::clone(&shared);
-    sim.host("server", move || server_program(Rc::clone(&server)));
-    let address = SocketAddr::new(sim.lookup("server"), SERVER_PORT);
+    sim.host(SERVER, move || server_program(Rc::clone(&server)));
+    let address = SocketAddr::new(sim.lookup(SERVER), SERVER_PORT);
     shared.borrow_mut().server = address;
     register_sites(&mut sim, &plan, &shared);
 
@@ -120,7 +122,7 @@ fn share(world: World, plan: &Plan) -> Handle {
         buffer: vec![0; LARGEST_DATAGRAM],
         packet: Vec::new(),
         in_flight: 0,
-        partitioned: vec![false; usize::from(plan.fleet.sites)],
+        partitioned: vec![[false; 2]; usize::from(plan.fleet.sites)],
         partition_drops: 0,
         events: 0,
         horizon: SimTime::ZERO + plan.horizon,
@@ -188,18 +190,32 @@ impl Outage {
 
     /// Called before each step, which covers the time from `sim.elapsed()` to one tick later.
     fn advance(&mut self, sim: &turmoil::Sim<'_>, tick: Duration, shared: &Handle) {
-        let (now, site) = (sim.elapsed(), self.plan.site);
+        let now = sim.elapsed();
         let from = Duration::from_nanos(self.plan.from.as_ns()) + tick * SETTLING_TICKS + 2 * CARRIAGE;
         let until = Duration::from_nanos(self.plan.until.as_ns());
         if self.state == OutageState::Ahead && now >= from {
-            sim.partition(site_name(site), "server");
-            shared.borrow_mut().partitioned[site.index()] = true;
+            self.each_way(shared, true, |from, to| sim.partition_oneway(from, to));
             self.state = OutageState::InForce;
         }
         if self.state == OutageState::InForce && now + tick > until {
-            sim.repair(site_name(site), "server");
-            shared.borrow_mut().partitioned[site.index()] = false;
+            self.each_way(shared, false, |from, to| sim.repair_oneway(from, to));
             self.state = OutageState::Over;
+        }
+    }
+
+    /// Notes for each line and direction of the outage whether it is cut, and does so.
+    fn each_way(&self, shared: &Handle, cut: bool, act: impl Fn(&str, &str)) {
+        for (site, partitioned) in (0..).map(SiteId).zip(&mut shared.borrow_mut().partitioned) {
+            for direction in [Direction::Up, Direction::Down] {
+                if self.plan.covers(site, direction) {
+                    partitioned[direction as usize] = cut;
+                    let name = site_name(site);
+                    match direction {
+                        Direction::Up => act(&name, SERVER),
+                        Direction::Down => act(SERVER, &name),
+                    }
+                }
+            }
         }
     }
 }
@@ -270,7 +286,7 @@ impl Shared {
             if flight.doomed {
                 let plan = self.world.plan();
                 let site = site_of(flight.client, plan.fleet.clients, plan.fleet.sites);
-                if !self.partitioned[site.index()] {
+                if !self.partitioned[site.index()][flight.direction as usize] {
                     datagrams.release(flight.slot);
                     continue;
                 }

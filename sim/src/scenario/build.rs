@@ -5,7 +5,7 @@ use keystorm_model::card::{CardRules, Nvm, PageLayout, WriteMode};
 use keystorm_model::rings::{RenewalRule, RingShape};
 use keystorm_model::server::{Embodiment, Order, OrderedCards, Recovery, RootRenewal};
 use keystorm_model::suite::{Comparison, SuiteId};
-use keystorm_model::{CardId, Depth, Ratio, SimTime, SiteId, Span};
+use keystorm_model::{CardId, Depth, Ratio, SimTime, Span};
 use sha2::{Digest, Sha256};
 
 use super::check::{cross_check, order, outage};
@@ -66,7 +66,10 @@ fn fill_in(r: &mut Resolved, stem: &str) {
     }
     r.edit("faults.outage", |value| {
         if let Value::Rows(rows) = value {
-            rows.sort_by_key(outage);
+            rows.sort_by_key(|row| {
+                let OutagePlan { site, from, until, ways } = outage(row);
+                (site, from, until, ways)
+            });
         }
     });
     r.edit("update.order", |value| {
@@ -242,11 +245,7 @@ fn server(r: &Resolved) -> ServerPlan {
 }
 
 fn faults(r: &Resolved) -> FaultPlan {
-    let outages = r.rows("faults.outage").iter().map(outage).map(|(site, at, length)| {
-        let from = SimTime::ZERO + at;
-        let site = SiteId(u16::try_from(site).expect("sites are numbered in 16 bits"));
-        OutagePlan { site, from, until: from + length }
-    });
+    let outages = r.rows("faults.outage").iter().map(outage);
     FaultPlan { pull: r.chance("faults.pull"), outages: outages.collect() }
 }
 

@@ -10,7 +10,7 @@ use keystorm_model::rings::RenewalRule;
 use keystorm_model::server::{Embodiment, Recovery};
 use keystorm_model::suite::{Comparison, SuiteId};
 
-use crate::plan::{EngineKind, ReissueWay, ServerKeys};
+use crate::plan::{EngineKind, ReissueWay, ServerKeys, Ways};
 
 /// What a key may hold.
 #[derive(Clone, Copy, Debug)]
@@ -336,7 +336,7 @@ pub(super) static KEYS: &[Key] = &[
     key("server.costs.commit", MINUTE, Value("100us"), "Making one change of the client directory durable."),
 
     key("faults.pull", Kind::Chance, Value("0"), "Per connection: the card is pulled out at one of its commands."),
-    key("faults.outage", Kind::Rows(OUTAGE), Value("[]"), "Line outages: what a site has in flight when one begins, and what it sends or is sent while it lasts, is lost."),
+    key("faults.outage", Kind::Rows(OUTAGE), Value("[]"), "Line outages, also one-way: what is in flight when one begins, and what is sent while it lasts, is lost."),
 
     key("turmoil.tick", Kind::Span { min: MS, max: SECOND, step: MS }, Value(DEFAULT_TICK), "Step of turmoil's clock. A longer step runs faster, and changes nothing while two steps and 2 ms fit into the line's shortest delay; what comes late is counted in late_deliveries."),
 
@@ -357,7 +357,8 @@ static ORDER: &[Key] = &[
 /// The keys of one `[[faults.outage]]`.
 #[rustfmt::skip]
 static OUTAGE: &[Key] = &[
-    key("site", count(0, 999), Required, "The site, counted from 0."),
+    key("site", count(0, 999), Absent, "The site, counted from 0; without it all sites at once."),
+    key("direction", Kind::OneOf(|| Ways::ALL.iter().map(|w| w.name()).collect()), Value("both"), "Which way nothing passes: up is from client to server."),
     key("at", span(Span::ZERO, LONGEST), Required, "Its beginning."),
     key("for", span(MS, DAY.saturating_mul(365)), Required, "How long it lasts."),
 ];

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use keystorm::engine::Progress;
 use keystorm::issue::{Order, fresh};
 use keystorm::plan::{
-    DelayPlan, EngineKind, FaultPlan, LinePlan, LossPlan, Plan, ReissueWay, ServerKeys, UpdatePlan,
+    DelayPlan, EngineKind, FaultPlan, LinePlan, LossPlan, Plan, ReissueWay, ServerKeys, UpdatePlan, Ways,
 };
 use keystorm::replicate::replicate;
 use keystorm::run::Finished;
@@ -37,7 +37,7 @@ const fn by_clock(name: &'static str, set: &'static [&'static str]) -> Fault {
 }
 
 /// Every fault. [`exercised`] sees to it that none is missing.
-pub(crate) const FAULTS: [Fault; 20] = [
+pub(crate) const FAULTS: [Fault; 21] = [
     fault("none", &[]),
     fault("message loss", &["line.loss=12%"]),
     fault("bursts of loss", &["line.burst.p=5%", "line.burst.r=40%"]),
@@ -71,6 +71,12 @@ pub(crate) const FAULTS: [Fault; 20] = [
         ],
     ),
     by_clock("outages", &["faults.outage=[{site=0,at='2s',for='4s'},{site=1,at='3s',for='300ms'}]"]),
+    by_clock(
+        "outages of one direction and of all sites",
+        &[
+            "faults.outage=[{at='2s',for='400ms'},{at='3s',for='1s',direction='up'},{site=1,at='3s',for='2s',direction='down'}]",
+        ],
+    ),
     by_clock("periods that turn", &["update.periods=['3s','5s']", "update.due=none"]),
     by_clock("impatient clients", &["line.retry.first=7100us", "line.retry.tries=9"]),
     by_clock("a full queue", &["server.cores=1", "server.queue=2", "server.costs.datagram=9ms"]),
@@ -276,7 +282,11 @@ fn exercised(plan: &Plan) -> Vec<(&'static str, bool)> {
         ("T=0", rules.protocol == Protocol::T0),
         ("SELECT", !rules.implicit_df),
         ("faults.pull", !pull.is_zero()),
-        ("faults.outage", !outages.is_empty()),
+        ("faults.outage of one site", outages.iter().any(|outage| outage.site.is_some())),
+        ("faults.outage of all sites", outages.iter().any(|outage| outage.site.is_none())),
+        ("faults.outage both ways", outages.iter().any(|outage| outage.ways == Ways::Both)),
+        ("faults.outage upward", outages.iter().any(|outage| outage.ways == Ways::Up)),
+        ("faults.outage downward", outages.iter().any(|outage| outage.ways == Ways::Down)),
         ("line.loss", independent),
         ("line.burst", burst),
         ("line.duplicate", !duplicate.is_zero()),

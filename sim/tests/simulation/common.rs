@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use keystorm::plan::Plan;
 use keystorm::run::{Finished, simulate};
 use keystorm::scenario;
-use keystorm_reports::results::{CardRow, Results};
+use keystorm_reports::results::{CardRow, Outcome, PairState, Results};
 use keystorm_reports::summary_table;
 
 /// Makes the quickstart small enough for debug builds, and has enough cards pulled out to be worth a look.
@@ -32,6 +32,22 @@ pub(crate) fn reduced(overrides: &[&str]) -> Plan {
         let problems: Vec<String> = error.problems().map(ToString::to_string).collect();
         panic!("{overrides:?} does not load: {problems:#?}")
     })
+}
+
+/// No loss and no pull: what a fault does is then its own doing.
+pub(crate) const QUIET: [&str; 2] = ["line.loss=0", "faults.pull=0"];
+
+/// The reduced quickstart without loss and pulls, with further overrides.
+pub(crate) fn quiet_but(overrides: &[&str]) -> Plan {
+    reduced(&[&QUIET, overrides].concat())
+}
+
+/// Every card has its new keys, and the server the same.
+pub(crate) fn assert_all_renewed(finished: &Finished) {
+    for card in cards(finished) {
+        assert!(matches!(card.outcome, Outcome::Unharmed | Outcome::Healed), "{card:?}");
+        assert_eq!(card.depths[0].state, PairState::New, "{card:?}");
+    }
 }
 
 /// Runs a plan to its end. No rule may have been violated, and what is counted must add up.

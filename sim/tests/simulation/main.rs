@@ -12,5 +12,6 @@ mod garbage;
 mod interrupt;
 mod issuing;
 mod load;
+mod outages;
 mod renewals;
 mod tick;
