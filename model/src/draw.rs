@@ -35,6 +35,8 @@ pub enum Purpose {
     Reissue = 8,
     /// The server's own keys that all cards have in common at issue.
     Common = 9,
+    /// When the server crashes.
+    Crash = 10,
 }
 
 /// The owner of draws that belong to the `count`-th something of a card.

@@ -132,6 +132,10 @@ counts! {
     reissues,
     /// Interrupted updates that a later proof under the staged keys completed, the epilogue included.
     updates_promoted,
+    /// Crashes of the server.
+    server_crashes,
+    /// Datagrams that had reached the server and were lost in its crashes before their service began.
+    requests_lost_in_crashes,
 }
 
 /// The server's load over the horizon.
@@ -256,6 +260,8 @@ pub struct FaultCount {
     pub expected: f64,
     /// Whether it is placed or scheduled, so that not striking at all is an error.
     pub scheduled: bool,
+    /// Whether `fired` counts the messages that it swallowed.
+    pub messages: bool,
 }
 
 impl FaultCount {

@@ -175,5 +175,11 @@ fn appended_columns() -> Vec<Column<Results>> {
             "Interrupted updates that a later proof under the staged keys completed (recovery stage-and-flip), \
              the epilogue included. They are among the recovered, not among the committed."
         ),
+        count!(server_crashes, "Crashes of the server."),
+        count!(
+            requests_lost_in_crashes,
+            "Datagrams that had reached the server and were lost in its crashes before their service began. \
+             What arrives while it is down, and answers that a crash cuts off, are among messages_lost."
+        ),
     ]
 }

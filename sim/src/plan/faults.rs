@@ -3,7 +3,7 @@
 use core::fmt;
 
 use keystorm_model::secure::Direction;
-use keystorm_model::{Ratio, SimTime, SiteId};
+use keystorm_model::{Ratio, SimTime, SiteId, Span};
 
 /// What goes wrong besides the line's own losses.
 #[derive(Clone, Debug)]
@@ -12,6 +12,28 @@ pub struct FaultPlan {
     pub pull: Ratio,
     /// Line outages.
     pub outages: Vec<OutagePlan>,
+    /// Times at which the server is down, the earliest first.
+    pub server_downs: Vec<DownPlan>,
+    /// The server crashes at random.
+    pub server_crash: Option<RandomCrashPlan>,
+}
+
+/// A machine crashes, and starts again after some time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DownPlan {
+    /// When it crashes.
+    pub at: SimTime,
+    /// For how long it is down.
+    pub length: Span,
+}
+
+/// A machine crashes at the times of a Poisson process that stands still while it is down.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RandomCrashPlan {
+    /// Mean time from a start to the next crash.
+    pub every: Span,
+    /// For how long it is down each time.
+    pub down: Span,
 }
 
 /// A line outage: what is in flight when it begins, and what is sent while it lasts, is lost.

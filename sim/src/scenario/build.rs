@@ -8,15 +8,15 @@ use keystorm_model::suite::{Comparison, SuiteId};
 use keystorm_model::{CardId, Depth, Ratio, SimTime, Span};
 use sha2::{Digest, Sha256};
 
-use super::check::{cross_check, order, outage};
+use super::check::{cross_check, down, order, outage};
 use super::error::ScenarioError;
 use super::resolve::Resolved;
 use super::schema::{DUE, ROOT, SERVICES, SESSIONS};
 use super::value::Value;
 use crate::plan::{
     ArrivalsPlan, CardPlan, CostTable, DelayPlan, DueAtStart, EngineKind, FaultPlan, FleetPlan, LinePlan,
-    LoadPlan, LossPlan, OutagePlan, Plan, ReissuePlan, ReissueWay, RetryPlan, RetryVisit, ServerKeys,
-    ServerPlan, ServicePlan, SessionPlan, SweepPlan, TurmoilPlan, UpdatePlan,
+    LoadPlan, LossPlan, OutagePlan, Plan, RandomCrashPlan, ReissuePlan, ReissueWay, RetryPlan, RetryVisit,
+    ServerKeys, ServerPlan, ServicePlan, SessionPlan, SweepPlan, TurmoilPlan, UpdatePlan,
 };
 
 /// Sites of a fleet whose scenario does not say. Measured on a 2-core x86-64 machine, turmoil's idle step
@@ -70,6 +70,11 @@ fn fill_in(r: &mut Resolved, stem: &str) {
                 let OutagePlan { site, from, until, ways } = outage(row);
                 (site, from, until, ways)
             });
+        }
+    });
+    r.edit("faults.server_down", |value| {
+        if let Value::Rows(rows) = value {
+            rows.sort_by_key(|row| down(row).at);
         }
     });
     r.edit("update.order", |value| {
@@ -246,7 +251,13 @@ fn server(r: &Resolved) -> ServerPlan {
 
 fn faults(r: &Resolved) -> FaultPlan {
     let outages = r.rows("faults.outage").iter().map(outage);
-    FaultPlan { pull: r.chance("faults.pull"), outages: outages.collect() }
+    let random = r.span_if("faults.server_crash.every").zip(r.span_if("faults.server_crash.for"));
+    FaultPlan {
+        pull: r.chance("faults.pull"),
+        outages: outages.collect(),
+        server_downs: r.rows("faults.server_down").iter().map(down).collect(),
+        server_crash: random.map(|(every, down)| RandomCrashPlan { every, down }),
+    }
 }
 
 /// The one of `all` that has this name; the schema offers no other.

@@ -1,13 +1,17 @@
 //! Rules that tie several keys together. Each names the keys, what is wrong between them, and a way out.
 
 use keystorm_model::server::Embodiment;
-use keystorm_model::{SimTime, SiteId, Span};
+mod faults;
+
+pub(super) use faults::{down, outage};
+
+use keystorm_model::Span;
 
 use super::error::Problem;
 use super::resolve::Resolved;
 use super::schema::{ROOT, SESSIONS};
 use super::value::{Row, Value};
-use crate::plan::{EngineKind, OutagePlan, Ways};
+use crate::plan::EngineKind;
 
 /// Clients that one turmoil host can have: it has 16,384 ports.
 const TURMOIL_CLIENTS_PER_SITE: u64 = 16_000;
@@ -94,7 +98,7 @@ pub(super) fn cross_check(r: &Resolved) -> Vec<Problem> {
     line(r, &mut problems);
     update(r, &mut problems);
     orders(r, &mut problems);
-    outages(r, &mut problems);
+    faults::check(r, &mut problems);
     problems
 }
 
@@ -288,58 +292,4 @@ pub(super) fn order(row: &Row) -> (Span, u64, Option<&[u32]>) {
         (Value::Span(at), Value::Count(depth), Value::Cards(cards)) => (*at, *depth, cards.as_deref()),
         other => panic!("an order is a duration, a count and cards: {other:?}"),
     }
-}
-
-fn outages(r: &Resolved, problems: &mut Vec<Problem>) {
-    let (sites, horizon) = (r.count("fleet.sites"), r.span("horizon"));
-    let mut earlier: Vec<OutagePlan> = Vec::new();
-    for row in r.rows("faults.outage") {
-        let this = outage(row);
-        let at = this.from.since(SimTime::ZERO);
-        let mut report = |why: String, help: String| {
-            problems.push(Problem::new(why, help).label("this outage").at_place(row.place.clone()));
-        };
-        if let Some(site) = this.site.filter(|site| u64::from(site.0) >= sites) {
-            let why = format!("an outage hits site {site}, but there are {sites} sites, counted from 0");
-            report(why, format!("allowed: 0 to {}", sites - 1));
-        }
-        if at >= horizon {
-            let why = format!("an outage begins at {at}, but the horizon is {horizon}");
-            report(why, "let it begin before the horizon".into());
-        }
-        let overlaps = |other: &&OutagePlan| {
-            let one_line = this.site.is_none() || other.site.is_none() || this.site == other.site;
-            one_line && this.ways.meet(other.ways) && this.from < other.until && other.from < this.until
-        };
-        if let Some(other) = earlier.iter().find(overlaps) {
-            let (first, second) = if other.from <= this.from { (other, &this) } else { (&this, other) };
-            let whose = match (first.site, second.site) {
-                (Some(site), Some(_)) => format!("of site {site}"),
-                _ => "of all sites".into(),
-            };
-            let begins = second.from.since(SimTime::ZERO);
-            let ends = first.until.since(SimTime::ZERO);
-            let why = format!("an outage {whose} begins at {begins}, while another lasts until {ends}");
-            report(why, "join the two, or let one end before the other begins".into());
-        }
-        earlier.push(this);
-    }
-}
-
-/// One outage.
-pub(super) fn outage(row: &Row) -> OutagePlan {
-    let site = match row.cells.get("site") {
-        Some(Value::Count(site)) => {
-            Some(SiteId(u16::try_from(*site).expect("sites are numbered in 16 bits")))
-        }
-        _ => None,
-    };
-    let (Value::Choice(ways), Value::Span(at), Value::Span(length)) =
-        (&row.cells["direction"], &row.cells["at"], &row.cells["for"])
-    else {
-        panic!("an outage has a direction and two durations: {row}")
-    };
-    let from = SimTime::ZERO + *at;
-    let ways = Ways::ALL.into_iter().find(|one| one.name() == *ways).expect("the schema offers no other");
-    OutagePlan { site, ways, from, until: from + *length }
 }

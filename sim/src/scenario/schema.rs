@@ -165,7 +165,7 @@ pub(super) static SECTIONS: &[Section] = &[
 
 /// Small tables that are one value: written inline, `{ … }`, they replace those of a preset or file whole.
 pub(super) static VALUE_TABLES: &[&str] =
-    &["line.delay", "line.burst", "line.retry", "load.retry_visit", "server.probe"];
+    &["line.delay", "line.burst", "line.retry", "load.retry_visit", "server.probe", "faults.server_crash"];
 
 /// Keys that say the same in two ways: of each row, one side only.
 pub(super) static EITHER_OR: &[(&[&str], &[&str])] = &[
@@ -338,6 +338,10 @@ pub(super) static KEYS: &[Key] = &[
     key("faults.pull", Kind::Chance, Value("0"), "Per connection: the card is pulled out at one of its commands."),
     key("faults.outage", Kind::Rows(OUTAGE), Value("[]"), "Line outages, also one-way: what is in flight when one begins, and what is sent while it lasts, is lost."),
 
+    key("faults.server_down", Kind::Rows(SERVER_DOWN), Value("[]"), "The server crashes: its directory is all that is left, and what waits or is being served is lost. While it is down nothing reaches it. Then it starts again."),
+    key("faults.server_crash.every", span(MS, LONGEST), Absent, "The server crashes at random: mean time from a start to the next crash, exponentially distributed. Together with `for`."),
+    key("faults.server_crash.for", span(MS, DAY.saturating_mul(365)), Absent, "For how long it is down each time."),
+
     key("turmoil.tick", Kind::Span { min: MS, max: SECOND, step: MS }, Value(DEFAULT_TICK), "Step of turmoil's clock. A longer step runs faster, and changes nothing while two steps and 2 ms fit into the line's shortest delay; what comes late is counted in late_deliveries."),
 
     key("sweep.vary", Kind::Texts, Value("[]"), "Keys that vary and their values, as `[\"line.loss=0%,1%\", \"server.cores=1..8\"]`: every combination is a point."),
@@ -361,6 +365,13 @@ static OUTAGE: &[Key] = &[
     key("direction", Kind::OneOf(|| Ways::ALL.iter().map(|w| w.name()).collect()), Value("both"), "Which way nothing passes: up is from client to server."),
     key("at", span(Span::ZERO, LONGEST), Required, "Its beginning."),
     key("for", span(MS, DAY.saturating_mul(365)), Required, "How long it lasts."),
+];
+
+/// The keys of one `[[faults.server_down]]`.
+#[rustfmt::skip]
+static SERVER_DOWN: &[Key] = &[
+    key("at", span(Span::ZERO, LONGEST), Required, "When it crashes."),
+    key("for", span(MS, DAY.saturating_mul(365)), Required, "For how long it is down."),
 ];
 
 /// The key at a dotted path.

@@ -76,8 +76,19 @@ impl World {
         }
     }
 
-    /// A datagram arrives at `client`.
-    pub fn client_receive(&mut self, at: SimTime, client: ClientId, datagram: &[u8], out: &mut Out) {
+    /// A datagram arrives at `client`, the `order`-th of its line ([`Flight::order`](super::Flight::order)).
+    pub fn client_receive(
+        &mut self,
+        at: SimTime,
+        client: ClientId,
+        order: u64,
+        datagram: &[u8],
+        out: &mut Out,
+    ) {
+        if self.crashes.is_recalled(client, order) {
+            self.recorder.counts.messages_lost += 1;
+            return;
+        }
         self.recorder.counts.messages_delivered += 1;
         let parties = Parties { client, card: None };
         self.recorder.trace(at, Trace::AtClient, parties, datagram);

@@ -11,11 +11,14 @@
 //! | a client, its reader and its queue | `desk` |
 //! | how a message is lost or delayed | [`mod@line`] |
 //! | the server's cores and queue | [`station`] |
+//! | when the server crashes | `crashes` |
+//! | which faults are counted | `tally` |
 //! | how a card gets new keys from its issuer | `reissue` |
 //! | the end of a run | `epilogue` |
 
 pub mod cards;
 mod clients;
+mod crashes;
 mod desk;
 mod epilogue;
 pub mod line;
@@ -25,6 +28,7 @@ mod reissue;
 mod sample;
 mod servers;
 pub mod station;
+mod tally;
 
 pub use desk::Holder;
 
@@ -43,10 +47,12 @@ use crate::plan::{DueAtStart, Plan, ServerKeys};
 use crate::record::Recorder;
 
 use cards::Cards;
+use crashes::Crashes;
 use desk::{Desk, Visit};
 use line::{Arrival, Attempt, Line};
 use present::Present;
 use station::Station;
+use tally::FaultTally;
 
 /// What the world hands to the engine. The engine drains and reuses it.
 #[derive(Default)]
@@ -137,16 +143,6 @@ pub enum Why {
     Reissued,
 }
 
-/// How often each random fault could have struck, and did.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct FaultTally {
-    pub(crate) lost: u64,
-    pub(crate) reordered: u64,
-    pub(crate) connections: u64,
-    pub(crate) pulls: u64,
-    pub(crate) cut_by_outage: Vec<u64>,
-}
-
 /// How much cryptography a run did, on both sides, its epilogue included.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CryptoTally {
@@ -169,6 +165,7 @@ pub struct World {
     present: Present,
     pub(crate) server: Server<MemoryDirectory>,
     pub(crate) station: Station,
+    crashes: Crashes,
     line: Line,
     pub(crate) recorder: Recorder,
     pub(crate) ledger: Ledger,
@@ -256,7 +253,8 @@ impl World {
             line: Line::new(plan.line.clone(), plan.faults.outages.clone()),
             recorder: Recorder::new(plan.horizon),
             ledger: Ledger::new(suite, shape, plan.fleet.cards),
-            tally: FaultTally { cut_by_outage: vec![0; plan.faults.outages.len()], ..FaultTally::default() },
+            crashes: Crashes::new(&plan),
+            tally: FaultTally::new(&plan.faults),
             crypto: CryptoTally::default(),
             client_out: Outbox::default(),
             server_out: Outbox::default(),

@@ -20,7 +20,9 @@ const LATE_PROBE: u8 = 0x80;
 impl World {
     /// A datagram of `client` arrives at the server.
     pub fn server_receive(&mut self, at: SimTime, client: ClientId, datagram: &[u8], out: &mut Out) {
-        if self.station.is_idle(at) {
+        if self.crashes.is_down(at) {
+            self.recorder.counts.messages_lost += 1;
+        } else if self.station.is_idle(at) {
             self.delivered(at, client, datagram);
             self.serve(at, at, client, datagram, out);
         } else if self.station.enqueue(at, client, datagram) {
@@ -31,13 +33,19 @@ impl World {
         }
     }
 
-    /// When a waiting datagram can be served.
+    /// When a waiting datagram can be served, or the server crashes.
     pub fn server_due(&self) -> Option<SimTime> {
-        self.station.next_start()
+        match (self.station.next_start(), self.crashes.due()) {
+            (Some(start), Some(crash)) => Some(start.min(crash)),
+            (start, crash) => start.or(crash),
+        }
     }
 
-    /// Serves the first waiting datagram from `at` on.
+    /// Lets the server crash at `at`, if that is due, or else serves the first waiting datagram from then on.
     pub fn server_wake(&mut self, at: SimTime, out: &mut Out) {
+        if self.crash_server_if_due(at) {
+            return;
+        }
         if let Some(waiting) = self.station.dequeue(at) {
             self.serve(waiting.arrived, at, waiting.client, &waiting.datagram, out);
             self.station.recycle(waiting);
@@ -68,25 +76,44 @@ impl World {
             match effect {
                 ServerEffect::Answer { datagram, sequence, copy } => {
                     let attempt = Attempt { direction: Direction::Down, sequence, copy };
-                    self.send(finish, client, attempt, effects.get(datagram), out);
+                    self.answer(start, finish, client, attempt, effects.get(datagram), out);
                 }
                 ServerEffect::Stale { datagram, sequence } => {
                     // It belongs to no connection that could count it; its repeats must not share one fate.
                     let stales = &mut self.desks[client.index()].stales;
                     *stales = stales.wrapping_add(1);
                     let attempt = Attempt { direction: Direction::Down, sequence, copy: 0x80 | *stales };
-                    self.send(finish, client, attempt, effects.get(datagram), out);
+                    self.answer(start, finish, client, attempt, effects.get(datagram), out);
                 }
                 ServerEffect::ProbeAnswer { datagram, sequence } => {
                     let copy = self.probe_copy(client, connection_of(effects.get(datagram)));
                     let attempt = Attempt { direction: Direction::Down, sequence, copy };
-                    self.send(finish, client, attempt, effects.get(datagram), out);
+                    self.answer(start, finish, client, attempt, effects.get(datagram), out);
                 }
                 effect => self.note(finish, true, effect, &effects),
             }
         }
         effects.clear();
         self.server_out = effects;
+    }
+
+    /// Hands an answer to the line at `finish`, unless the server crashes before.
+    fn answer(
+        &mut self,
+        start: SimTime,
+        finish: SimTime,
+        client: ClientId,
+        attempt: Attempt,
+        datagram: &[u8],
+        out: &mut Out,
+    ) {
+        let before = out.flights.len();
+        self.send(finish, client, attempt, datagram, out);
+        for flight in &out.flights[before..] {
+            if !flight.doomed {
+                self.crashes.answered(start, finish, client, flight.order);
+            }
+        }
     }
 
     /// Tells answers to the same probe apart: the server, which keeps nothing of it, cannot.

@@ -37,7 +37,7 @@ const fn by_clock(name: &'static str, set: &'static [&'static str]) -> Fault {
 }
 
 /// Every fault. [`exercised`] sees to it that none is missing.
-pub(crate) const FAULTS: [Fault; 21] = [
+pub(crate) const FAULTS: [Fault; 23] = [
     fault("none", &[]),
     fault("message loss", &["line.loss=12%"]),
     fault("bursts of loss", &["line.burst.p=5%", "line.burst.r=40%"]),
@@ -76,6 +76,11 @@ pub(crate) const FAULTS: [Fault; 21] = [
         &[
             "faults.outage=[{at='2s',for='400ms'},{at='3s',for='1s',direction='up'},{site=1,at='3s',for='2s',direction='down'}]",
         ],
+    ),
+    by_clock("a server that is down", &["faults.server_down=[{at='2s',for='700ms'},{at='4s',for='9ms'}]"]),
+    by_clock(
+        "a server that crashes",
+        &["faults.server_crash={every='2s',for='300ms'}", "server.costs.datagram=3ms"],
     ),
     by_clock("periods that turn", &["update.periods=['3s','5s']", "update.due=none"]),
     by_clock("impatient clients", &["line.retry.first=7100us", "line.retry.tries=9"]),
@@ -242,7 +247,7 @@ impl Coverage {
 /// What a plan exercises of all that can go wrong. A new field of these plans does not compile until it is named
 /// here, and then fails the test until a row of [`FAULTS`] has it.
 fn exercised(plan: &Plan) -> Vec<(&'static str, bool)> {
-    let FaultPlan { pull, outages } = &plan.faults;
+    let FaultPlan { pull, outages, server_downs, server_crash } = &plan.faults;
     let UpdatePlan { embodiments: _, complement, periods: _, orders, root, due: _, recovery: _ } =
         &plan.update;
     let (reissue, rules) = (&plan.reissue, &plan.card.rules);
@@ -287,6 +292,8 @@ fn exercised(plan: &Plan) -> Vec<(&'static str, bool)> {
         ("faults.outage both ways", outages.iter().any(|outage| outage.ways == Ways::Both)),
         ("faults.outage upward", outages.iter().any(|outage| outage.ways == Ways::Up)),
         ("faults.outage downward", outages.iter().any(|outage| outage.ways == Ways::Down)),
+        ("faults.server_down", !server_downs.is_empty()),
+        ("faults.server_crash", server_crash.is_some()),
         ("line.loss", independent),
         ("line.burst", burst),
         ("line.duplicate", !duplicate.is_zero()),

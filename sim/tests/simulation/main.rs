@@ -6,6 +6,7 @@ mod campaign;
 mod cli;
 mod common;
 mod common_random_numbers;
+mod crashes;
 mod determinism;
 mod faults;
 mod garbage;
