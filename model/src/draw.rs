@@ -37,6 +37,8 @@ pub enum Purpose {
     Common = 9,
     /// When the server crashes.
     Crash = 10,
+    /// What happens to one connection besides the line's own losses and a pulled card.
+    Fault = 11,
 }
 
 /// The owner of draws that belong to the `count`-th something of a card.

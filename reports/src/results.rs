@@ -136,6 +136,8 @@ counts! {
     server_crashes,
     /// Datagrams that had reached the server and were lost in its crashes before their service began.
     requests_lost_in_crashes,
+    /// Crashes of clients.
+    client_crashes,
 }
 
 /// The server's load over the horizon.

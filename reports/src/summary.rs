@@ -181,5 +181,6 @@ fn appended_columns() -> Vec<Column<Results>> {
             "Datagrams that had reached the server and were lost in its crashes before their service began. \
              What arrives while it is down, and answers that a crash cuts off, are among messages_lost."
         ),
+        count!(client_crashes, "Crashes of clients."),
     ]
 }

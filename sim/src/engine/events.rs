@@ -27,6 +27,9 @@ pub fn run(world: World, watch: Watch<'_>) -> Result<Ended, Stopped> {
     let mut first = Arrivals::new(world.plan()).peekable();
     let mut run = Run::new(world, clients);
     run.plan_server();
+    for client in run.world.clients_to_watch().collect::<Vec<_>>() {
+        run.plan_client(client);
+    }
     let mut events = 0u64;
     loop {
         let queued = run.queue.peek().map(|event| (event.at, event.kind() >= Kind::Return));

@@ -224,7 +224,7 @@ mod tests {
         for kind in KINDS {
             let event = Event::new(SimTime::from_ns(9), kind, last, u32::MAX, 7);
             assert_eq!((event.kind(), event.client(), event.slot), (kind, last, 7));
-            assert_eq!(event.order(), u32::MAX.into());
+            assert_eq!(event.order(), u64::from(u32::MAX));
         }
     }
 

@@ -303,7 +303,8 @@ async fn client_program(shared: Handle, client: ClientId, port: u16, holders: Ve
     let mut returns: BinaryHeap<Reverse<Return>> = BinaryHeap::new();
     let mut holders = holders.into_iter().peekable();
     let mut alarm = Alarm::new(clock);
-    alarm.set(holders.peek().map(|holder| holder.arrived));
+    let watched = shared.borrow().world.client_due(client);
+    alarm.set(earliest([holders.peek().map(|holder| holder.arrived), watched]));
     loop {
         let arrived = tokio::select! {
             biased;

@@ -167,7 +167,7 @@ impl Recorder {
             Cause::ServerSaidNo | Cause::CardSaidNo(_) => bucket.failed_ng += 1,
             Cause::GaveUp => bucket.failed_give_up += 1,
             Cause::CardPulled => bucket.failed_pulled += 1,
-            Cause::Stale => bucket.failed_other += 1,
+            Cause::Stale | Cause::ClientCrashed => bucket.failed_other += 1,
         }
         *self.failures.entry((step.phase(), step.name(), cause.name())).or_default() += 1;
     }

@@ -8,7 +8,7 @@ use keystorm_model::suite::{Comparison, SuiteId};
 use keystorm_model::{CardId, Depth, Ratio, SimTime, Span};
 use sha2::{Digest, Sha256};
 
-use super::check::{cross_check, down, order, outage};
+use super::check::{client, cross_check, down, order, outage, placed};
 use super::error::ScenarioError;
 use super::resolve::Resolved;
 use super::schema::{DUE, ROOT, SERVICES, SESSIONS};
@@ -72,11 +72,13 @@ fn fill_in(r: &mut Resolved, stem: &str) {
             });
         }
     });
-    r.edit("faults.server_down", |value| {
-        if let Value::Rows(rows) = value {
-            rows.sort_by_key(|row| down(row).at);
-        }
-    });
+    for downs in ["faults.server_down", "faults.client_down"] {
+        r.edit(downs, |value| {
+            if let Value::Rows(rows) = value {
+                rows.sort_by_key(|row| down(row).at);
+            }
+        });
+    }
     r.edit("update.order", |value| {
         if let Value::Rows(rows) = value {
             rows.sort_by_key(|row| order(row).0);
@@ -255,6 +257,14 @@ fn faults(r: &Resolved) -> FaultPlan {
     FaultPlan {
         pull: r.chance("faults.pull"),
         outages: outages.collect(),
+        client_crash: r.chance("faults.client_crash"),
+        client_crash_for: r.span("faults.client_crash_for"),
+        client_downs: r.rows("faults.client_down").iter().map(|row| (client(row), down(row))).collect(),
+        lose: r.chance("faults.lose"),
+        late: r.chance("faults.late"),
+        late_by: r.span("faults.late_by"),
+        reinsert: r.chance("faults.reinsert"),
+        placed: r.rows("faults.place").iter().filter_map(|row| placed(row).ok()).collect(),
         server_downs: r.rows("faults.server_down").iter().map(down).collect(),
         server_crash: random.map(|(every, down)| RandomCrashPlan { every, down }),
     }

@@ -3,7 +3,7 @@
 use keystorm_model::server::Embodiment;
 mod faults;
 
-pub(super) use faults::{down, outage};
+pub(super) use faults::{client, down, outage, placed};
 
 use keystorm_model::Span;
 
@@ -170,6 +170,7 @@ fn probes(r: &Resolved, problems: &mut Vec<Problem>) {
         let help = "set faults.pull to 0, or load.session to \"cards\"";
         problems.push(r.clash(&["faults.pull", "load.session"], why, help));
     }
+    faults::probes(r, problems);
 }
 
 fn line(r: &Resolved, problems: &mut Vec<Problem>) {

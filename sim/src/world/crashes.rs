@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, VecDeque};
 use keystorm_model::draw::{Purpose, Seed};
 use keystorm_model::{ClientId, SimTime, Span};
 
-use crate::plan::{Plan, RandomCrashPlan};
+use crate::plan::{Mishap, Plan, RandomCrashPlan};
 
 use super::World;
 use super::sample::exponential;
@@ -39,8 +39,9 @@ impl Crashes {
         let faults = &plan.faults;
         let scheduled = faults.server_downs.iter().enumerate();
         let random = faults.server_crash.map(|random| (gap(random, Seed(plan.seed), SimTime::ZERO, 0), 0));
+        let placed = faults.placed.iter().any(|fault| matches!(fault.mishap, Mishap::ServerCrash { .. }));
         Crashes {
-            possible: random.is_some() || !faults.server_downs.is_empty(),
+            possible: random.is_some() || !faults.server_downs.is_empty() || placed,
             scheduled: scheduled.map(|(number, down)| (down.at, down.length, number)).collect(),
             random,
             down_until: SimTime::ZERO,

@@ -126,6 +126,11 @@ impl Line {
         Fate { first, duplicate, reordered }
     }
 
+    /// What becomes of a copy that is on its way again from `at` on.
+    pub fn late(&self, at: SimTime, site: SiteId, direction: Direction) -> Arrival {
+        self.arrival(at, site, direction, at + self.plan.delay.shortest())
+    }
+
     /// A message on the line when an outage begins, or sent while it lasts, is lost.
     fn arrival(&self, sent: SimTime, site: SiteId, direction: Direction, arrival: SimTime) -> Arrival {
         let cut = |outage: &OutagePlan| {

@@ -13,6 +13,9 @@
 //! | the server's cores and queue | [`station`] |
 //! | when the server crashes | `crashes` |
 //! | which faults are counted | `tally` |
+//! | what is going to happen to a connection | `trouble` |
+//! | how power fails, and clients crash | `power` |
+//! | two connections of one card at once | `ghosts` |
 //! | how a card gets new keys from its issuer | `reissue` |
 //! | the end of a run | `epilogue` |
 
@@ -21,14 +24,17 @@ mod clients;
 mod crashes;
 mod desk;
 mod epilogue;
+mod ghosts;
 pub mod line;
 pub mod load;
+mod power;
 mod present;
 mod reissue;
 mod sample;
 mod servers;
 pub mod station;
 mod tally;
+mod trouble;
 
 pub use desk::Holder;
 
@@ -53,6 +59,7 @@ use line::{Arrival, Attempt, Line};
 use present::Present;
 use station::Station;
 use tally::FaultTally;
+use trouble::{Strike, Troubles};
 
 /// What the world hands to the engine. The engine drains and reuses it.
 #[derive(Default)]
@@ -166,6 +173,9 @@ pub struct World {
     pub(crate) server: Server<MemoryDirectory>,
     pub(crate) station: Station,
     crashes: Crashes,
+    troubles: Troubles,
+    /// Whether something may be due at a client besides what its desk is at.
+    has_more_than_desks: bool,
     line: Line,
     pub(crate) recorder: Recorder,
     pub(crate) ledger: Ledger,
@@ -243,6 +253,7 @@ impl World {
         };
         let (clients, sites) = (plan.fleet.clients, plan.fleet.sites);
         let desks = (0..clients).map(|client| Desk::new(site_of(ClientId(client), clients, sites))).collect();
+        let troubles = Troubles::new(&plan.faults);
         World {
             kind,
             rules,
@@ -254,6 +265,8 @@ impl World {
             recorder: Recorder::new(plan.horizon),
             ledger: Ledger::new(suite, shape, plan.fleet.cards),
             crashes: Crashes::new(&plan),
+            has_more_than_desks: troubles.possible || !troubles.client_downs.is_empty(),
+            troubles,
             tally: FaultTally::new(&plan.faults),
             crypto: CryptoTally::default(),
             client_out: Outbox::default(),
@@ -302,10 +315,18 @@ impl World {
         );
     }
 
-    /// Hands a datagram to the line of `client` at `now`. Nothing is sent any more once the horizon is reached.
-    fn send(&mut self, now: SimTime, client: ClientId, attempt: Attempt, datagram: &[u8], out: &mut Out) {
+    /// Hands a datagram to the line of `client` at `now`. Nothing is sent any more once the horizon is reached. Returns
+    /// what is going to strike the client now that it has sent this.
+    fn send(
+        &mut self,
+        now: SimTime,
+        client: ClientId,
+        attempt: Attempt,
+        datagram: &[u8],
+        out: &mut Out,
+    ) -> Option<Strike> {
         if !self.recorder.is_load(now) {
-            return;
+            return None;
         }
         let desk = &mut self.desks[client.index()];
         let retransmission = attempt.direction == Direction::Up && attempt.copy > 0;
@@ -316,6 +337,10 @@ impl World {
             Direction::Down => &mut desk.down,
         };
         let (length, site) = (datagram.len(), desk.site);
+        let Attempt { direction, sequence, copy } = attempt;
+        let after = (copy == 0)
+            .then(|| self.troubles.at_message(connection, direction, datagram, sequence))
+            .flatten();
         let fate = match &mut desk.visit {
             Some(visit) if visit.connection == connection => {
                 self.line.fate(now, site, attempt, length, wire, &mut visit.line)
@@ -326,9 +351,27 @@ impl World {
             }
         };
         self.recorder.sent(now, size, retransmission);
+        if let Some((source, first)) = self.troubles.loses(connection, direction, sequence) {
+            self.recorder.counts.messages_lost += 1;
+            if first {
+                self.count_strike(source);
+            }
+            return after;
+        }
+        let mut late = None;
+        if copy == 0
+            && !matches!(fate.first, Arrival::Cut(..))
+            && let Some((source, by)) = self.troubles.repeats(connection, direction, sequence)
+        {
+            late = Some(self.line.late(now + by, site, direction));
+            self.count_strike(source);
+            self.recorder.counts.messages_duplicated += 1;
+        }
+        let desk = &mut self.desks[client.index()];
         self.tally.reordered += u64::from(fate.reordered);
+        self.tally.duplicated += u64::from(fate.duplicate.is_some());
         self.recorder.counts.messages_duplicated += u64::from(fate.duplicate.is_some());
-        for arrival in [Some(fate.first), fate.duplicate].into_iter().flatten() {
+        for arrival in [Some(fate.first), fate.duplicate, late].into_iter().flatten() {
             let (at, doomed) = match arrival {
                 Arrival::At(at) => (at, false),
                 Arrival::Cut(outage, at) => {
@@ -343,9 +386,10 @@ impl World {
                 }
             };
             desk.sent += 1;
-            let (direction, order, slot) = (attempt.direction, desk.sent, out.datagrams.put(datagram));
+            let (order, slot) = (desk.sent, out.datagrams.put(datagram));
             out.flights.push(Flight { client, direction, at, order, doomed, slot });
         }
+        after
     }
 }
 

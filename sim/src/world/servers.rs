@@ -4,10 +4,10 @@ use keystorm_model::draw::{Purpose, Seed};
 use keystorm_model::outbox::Outbox;
 use keystorm_model::secure::Direction;
 use keystorm_model::server::ServerEffect;
-use keystorm_model::{ClientId, ConnectionId, SimTime};
+use keystorm_model::{ClientId, ConnectionId, SimTime, Span};
 use keystorm_reports::results::Phase;
 
-use crate::plan::SessionPlan;
+use crate::plan::{Mishap, SessionPlan};
 use crate::record::Origin;
 use crate::record::digest::{Parties, Trace};
 
@@ -58,6 +58,10 @@ impl World {
     }
 
     fn serve(&mut self, arrived: SimTime, start: SimTime, client: ClientId, datagram: &[u8], out: &mut Out) {
+        if let Some((Mishap::ServerCrash { after, down }, source)) = self.troubles.crashes_server(datagram) {
+            self.count_strike(source);
+            return self.crash_at(start, datagram, after, down);
+        }
         let mut effects = std::mem::take(&mut self.server_out);
         let work = self.server.step(start, datagram, &mut effects);
         self.crypto.ciphers += u64::from(work.proves + work.checks);
@@ -95,6 +99,30 @@ impl World {
         }
         effects.clear();
         self.server_out = effects;
+    }
+
+    /// The server crashes at a request that it was about to serve: before it acts on it, or as soon as it has.
+    fn crash_at(&mut self, at: SimTime, datagram: &[u8], after: bool, down: Span) {
+        if after {
+            let mut effects = std::mem::take(&mut self.server_out);
+            self.server.step(at, datagram, &mut effects);
+            for &effect in &effects.effects {
+                let sent = matches!(
+                    effect,
+                    ServerEffect::Answer { .. }
+                        | ServerEffect::Stale { .. }
+                        | ServerEffect::ProbeAnswer { .. }
+                );
+                if !sent {
+                    self.note(at, true, effect, &effects);
+                }
+            }
+            effects.clear();
+            self.server_out = effects;
+        } else {
+            self.recorder.counts.requests_lost_in_crashes += 1;
+        }
+        self.crash_server(at, down);
     }
 
     /// Hands an answer to the line at `finish`, unless the server crashes before.

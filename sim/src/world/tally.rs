@@ -11,13 +11,20 @@ use super::World;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FaultTally {
     pub(crate) lost: u64,
+    pub(crate) duplicated: u64,
     pub(crate) reordered: u64,
     pub(crate) connections: u64,
     pub(crate) pulls: u64,
+    pub(crate) client_crashes: u64,
+    pub(crate) messages_lost_for_good: u64,
+    pub(crate) late_copies: u64,
+    pub(crate) reinsertions: u64,
     pub(crate) server_crashes: u64,
     /// How many messages each outage swallowed.
     pub(crate) cut_by_outage: Vec<u64>,
     pub(crate) server_downs: Vec<u64>,
+    pub(crate) client_downs: Vec<u64>,
+    pub(crate) placed: Vec<u64>,
 }
 
 impl FaultTally {
@@ -26,6 +33,8 @@ impl FaultTally {
         FaultTally {
             cut_by_outage: vec![0; plan.outages.len()],
             server_downs: vec![0; plan.server_downs.len()],
+            client_downs: vec![0; plan.client_downs.len()],
+            placed: vec![0; plan.placed.len()],
             ..FaultTally::default()
         }
     }
@@ -58,7 +67,7 @@ impl World {
     /// How often each fault that the scenario asks for struck.
     pub fn fault_counts(&self) -> Vec<FaultCount> {
         let (plan, tally, counts) = (&self.plan, &self.tally, &self.recorder.counts);
-        let (sent, doubled, faults) = (counts.messages_sent, counts.messages_duplicated, &plan.faults);
+        let (sent, doubled, faults) = (counts.messages_sent, tally.duplicated, &plan.faults);
         let loss = match plan.line.loss {
             LossPlan::Independent(loss) => share(loss),
             LossPlan::Burst { p, r } if p.is_zero() && r.is_zero() => 0.0,
@@ -69,6 +78,15 @@ impl World {
             random("message duplication", sent, doubled, share(plan.line.duplicate)),
             random("message reordering", sent, tally.reordered, share(plan.line.reorder)),
             random("card pulled out", tally.connections, tally.pulls, share(faults.pull)),
+            random("client crash", tally.connections, tally.client_crashes, share(faults.client_crash)),
+            random(
+                "message lost for good",
+                tally.connections,
+                tally.messages_lost_for_good,
+                share(faults.lose),
+            ),
+            random("late message", tally.connections, tally.late_copies, share(faults.late)),
+            random("card put in again", tally.connections, tally.reinsertions, share(faults.reinsert)),
         ];
         let mut rows: Vec<FaultCount> = rows.into_iter().flatten().collect();
         if let Some(crash) = faults.server_crash {
@@ -84,6 +102,13 @@ impl World {
         for (down, &fired) in faults.server_downs.iter().zip(&tally.server_downs) {
             let at = down.at.since(SimTime::ZERO);
             rows.push(scheduled(format!("server crash at {at}"), fired));
+        }
+        for ((client, down), &fired) in faults.client_downs.iter().zip(&tally.client_downs) {
+            let at = down.at.since(SimTime::ZERO);
+            rows.push(scheduled(format!("crash of client {client} at {at}"), fired));
+        }
+        for (placed, &fired) in faults.placed.iter().zip(&tally.placed) {
+            rows.push(scheduled(placed.to_string(), fired));
         }
         rows
     }

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use keystorm::engine::Progress;
 use keystorm::issue::{Order, fresh};
 use keystorm::plan::{
-    DelayPlan, EngineKind, FaultPlan, LinePlan, LossPlan, Plan, ReissueWay, ServerKeys, UpdatePlan, Ways,
+    DelayPlan, EngineKind, FaultPlan, LinePlan, LossPlan, Mishap, Plan, ReissueWay, ServerKeys, UpdatePlan,
+    Ways,
 };
 use keystorm::replicate::replicate;
 use keystorm::run::Finished;
@@ -37,7 +38,7 @@ const fn by_clock(name: &'static str, set: &'static [&'static str]) -> Fault {
 }
 
 /// Every fault. [`exercised`] sees to it that none is missing.
-pub(crate) const FAULTS: [Fault; 23] = [
+pub(crate) const FAULTS: [Fault; 31] = [
     fault("none", &[]),
     fault("message loss", &["line.loss=12%"]),
     fault("bursts of loss", &["line.burst.p=5%", "line.burst.r=40%"]),
@@ -75,6 +76,34 @@ pub(crate) const FAULTS: [Fault; 23] = [
         "outages of one direction and of all sites",
         &[
             "faults.outage=[{at='2s',for='400ms'},{at='3s',for='1s',direction='up'},{site=1,at='3s',for='2s',direction='down'}]",
+        ],
+    ),
+    fault("clients that crash", &["faults.client_crash=35%", "faults.client_crash_for=900ms"]),
+    fault("messages lost for good", &["faults.lose=35%"]),
+    fault("late messages", &["faults.late=50%", "faults.late_by=4s"]),
+    fault("cards put in again", &["faults.reinsert=35%"]),
+    fault(
+        "pulls at a named step",
+        &[
+            "faults.place=[{card=0,step='INTERNAL AUTHENTICATE Kai[1]',kind='pulled before'},{card=1,step='GET CHALLENGE',kind='pulled after'},{card=2,connection=2,step='EXTERNAL AUTHENTICATE Kae[2]',kind='pulled during',moment=0},{card=2,step='GET CHALLENGE',kind='pulled before'}]",
+        ],
+    ),
+    fault(
+        "messages at a named step",
+        &[
+            "faults.place=[{card=0,step='CardProof',kind='lost up'},{card=1,step='ServerProof',kind='lost down'},{card=2,step='ServerVerdict',kind='late',by='3s'},{card=3,step='Verdict',kind='late',by='3s'},{card=4,step='CardProof',kind='reinserted'},{card=5,step='ServerChallenge',kind='client crash',for='1s'}]",
+        ],
+    ),
+    by_clock(
+        "crashes at a named step",
+        &[
+            "faults.place=[{card=3,step='ServerVerdict',kind='server crash before',for='300ms'},{card=4,step='CardProof',kind='server crash after',for='20ms'}]",
+        ],
+    ),
+    by_clock(
+        "clients that are down",
+        &[
+            "faults.client_down=[{client=3,at='2s',for='700ms'},{client=17,at='3s',for='1s'},{client=20,at='3100ms',for='5s'}]",
         ],
     ),
     by_clock("a server that is down", &["faults.server_down=[{at='2s',for='700ms'},{at='4s',for='9ms'}]"]),
@@ -247,7 +276,20 @@ impl Coverage {
 /// What a plan exercises of all that can go wrong. A new field of these plans does not compile until it is named
 /// here, and then fails the test until a row of [`FAULTS`] has it.
 fn exercised(plan: &Plan) -> Vec<(&'static str, bool)> {
-    let FaultPlan { pull, outages, server_downs, server_crash } = &plan.faults;
+    let FaultPlan {
+        pull,
+        client_crash,
+        client_crash_for: _,
+        client_downs,
+        lose,
+        late,
+        late_by: _,
+        reinsert,
+        placed,
+        outages,
+        server_downs,
+        server_crash,
+    } = &plan.faults;
     let UpdatePlan { embodiments: _, complement, periods: _, orders, root, due: _, recovery: _ } =
         &plan.update;
     let (reissue, rules) = (&plan.reissue, &plan.card.rules);
@@ -272,7 +314,9 @@ fn exercised(plan: &Plan) -> Vec<(&'static str, bool)> {
         LossPlan::Independent(loss) => (!loss.is_zero(), false),
         LossPlan::Burst { p, .. } => (false, !p.is_zero()),
     };
-    vec![
+    let kinds = Mishap::names().into_iter();
+    let placed = kinds.map(|kind| (kind, placed.iter().any(|fault| fault.mishap.name() == kind)));
+    let mut exercised = vec![
         ("update.order", !orders.is_empty()),
         ("update.complement", *complement),
         ("the root by itself", *root == Some(RootRenewal::Itself)),
@@ -292,6 +336,11 @@ fn exercised(plan: &Plan) -> Vec<(&'static str, bool)> {
         ("faults.outage both ways", outages.iter().any(|outage| outage.ways == Ways::Both)),
         ("faults.outage upward", outages.iter().any(|outage| outage.ways == Ways::Up)),
         ("faults.outage downward", outages.iter().any(|outage| outage.ways == Ways::Down)),
+        ("faults.client_crash", !client_crash.is_zero()),
+        ("faults.client_down", !client_downs.is_empty()),
+        ("faults.lose", !lose.is_zero()),
+        ("faults.late", !late.is_zero()),
+        ("faults.reinsert", !reinsert.is_zero()),
         ("faults.server_down", !server_downs.is_empty()),
         ("faults.server_crash", server_crash.is_some()),
         ("line.loss", independent),
@@ -303,7 +352,9 @@ fn exercised(plan: &Plan) -> Vec<(&'static str, bool)> {
         ("fixed delay", fixed),
         ("uniform delay", uniform),
         ("exponential delay", exponential),
-    ]
+    ];
+    exercised.extend(placed);
+    exercised
 }
 
 /// What is kept of a run.

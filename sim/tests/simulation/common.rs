@@ -50,6 +50,24 @@ pub(crate) fn assert_all_renewed(finished: &Finished) {
     }
 }
 
+/// The failures of a cause.
+pub(crate) fn failed(finished: &Finished, cause: &str) -> u64 {
+    finished
+        .results
+        .failures
+        .iter()
+        .filter(|failure| failure.cause == cause)
+        .map(|failure| failure.count)
+        .sum()
+}
+
+/// A count within five standard deviations of a binomial one.
+pub(crate) fn assert_binomial(count: u64, chances: u64, probability: f64) {
+    let mean = chances as f64 * probability;
+    let bound = 5.0 * (mean * (1.0 - probability)).sqrt();
+    assert!((count as f64 - mean).abs() <= bound, "{count} of {chances}, expected {mean} within {bound}");
+}
+
 /// Runs a plan to its end. No rule may have been violated, and what is counted must add up.
 pub(crate) fn run(plan: Plan) -> Finished {
     let finished = simulate(plan, &mut |_| true).expect("nobody stops the run");

@@ -1,20 +1,8 @@
 //! Crashes of the server: what is durable stays, all else is lost and counted.
 
 use keystorm::plan::EngineKind;
-use keystorm::run::Finished;
 
-use crate::common::{assert_all_renewed, fired, quiet_but, run};
-
-/// The failures of a cause.
-fn failed(finished: &Finished, cause: &str) -> u64 {
-    finished
-        .results
-        .failures
-        .iter()
-        .filter(|failure| failure.cause == cause)
-        .map(|failure| failure.count)
-        .sum()
-}
+use crate::common::{assert_all_renewed, failed, fired, quiet_but, run};
 
 #[test]
 fn connections_from_before_a_crash_are_stale_and_their_renewals_are_done_again() {

@@ -5,15 +5,9 @@ use keystorm::world::site_of;
 use keystorm_reports::results::{CardRow, Outcome, PairState};
 
 use crate::common::{
-    assert_all_renewed, assert_code, cards, fired, names_in, quiet_but, reduced, run, run_reduced, stderr,
+    assert_all_renewed, assert_binomial, assert_code, cards, fired, names_in, quiet_but, reduced, run,
+    run_reduced, stderr,
 };
-
-/// A count within five standard deviations of a binomial one.
-fn assert_binomial(count: u64, chances: u64, probability: f64) {
-    let mean = chances as f64 * probability;
-    let bound = 5.0 * (mean * (1.0 - probability)).sqrt();
-    assert!((count as f64 - mean).abs() <= bound, "{count} of {chances}, expected {mean} within {bound}");
-}
 
 #[test]
 fn without_faults_nothing_fails() {

@@ -13,6 +13,8 @@ mod garbage;
 mod interrupt;
 mod issuing;
 mod load;
+mod mishaps;
 mod outages;
+mod placed;
 mod renewals;
 mod tick;
