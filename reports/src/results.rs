@@ -134,6 +134,12 @@ counts! {
     updates_promoted,
     /// Connections whose renewal was due and not admitted.
     updates_deferred,
+    /// Crashes of the server.
+    server_crashes,
+    /// Datagrams that had reached the server and were lost in its crashes before their service began.
+    requests_lost_in_crashes,
+    /// Crashes of clients.
+    client_crashes,
 }
 
 /// The server's load over the horizon.
@@ -258,6 +264,8 @@ pub struct FaultCount {
     pub expected: f64,
     /// Whether it is placed or scheduled, so that not striking at all is an error.
     pub scheduled: bool,
+    /// Whether `fired` counts the messages that it swallowed.
+    pub messages: bool,
 }
 
 impl FaultCount {

@@ -199,5 +199,12 @@ fn appended_columns() -> Vec<Column<Results>> {
             "Connections in which a renewal was due and the server, which admits only so many at a time, said \"later\": \
              the session went on with the old keys (`update.spread` = \"admission\")."
         ),
+        count!(server_crashes, "Crashes of the server."),
+        count!(
+            requests_lost_in_crashes,
+            "Datagrams that had reached the server and were lost in its crashes before their service began. \
+             What arrives while it is down, and answers that a crash cuts off, are among messages_lost."
+        ),
+        count!(client_crashes, "Crashes of clients."),
     ]
 }

@@ -196,10 +196,10 @@ fn faults(page: &mut Page, faults: &[FaultCount]) {
         page.line("Faults", "none asked for");
     }
     let row = |fault: &FaultCount| {
-        let struck = if fault.scheduled {
-            format!("hit {}", counted(fault.fired, "message"))
-        } else {
-            format!("{} of {}", grouped(fault.fired), counted(fault.chances, "chance"))
+        let struck = match (fault.scheduled, fault.messages) {
+            (true, true) => format!("hit {}", counted(fault.fired, "message")),
+            (true, false) => if fault.fired > 0 { "struck" } else { "" }.to_owned(),
+            (false, _) => format!("{} of {}", grouped(fault.fired), counted(fault.chances, "chance")),
         };
         let note = match (fault.never_fired(), fault.scheduled) {
             (true, _) => "NEVER STRUCK".to_owned(),

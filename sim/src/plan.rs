@@ -2,6 +2,10 @@
 //!
 //! `scenario/` builds a [`Plan`] from TOML; the world and the engines read it and nothing else.
 
+mod faults;
+
+pub use faults::*;
+
 use std::sync::Arc;
 
 use keystorm_model::card::transport::{self, BitRate};
@@ -9,7 +13,7 @@ use keystorm_model::card::{CardRules, CardWork, WriteMode};
 use keystorm_model::rings::RingShape;
 use keystorm_model::server::{Embodiment, Order, Recovery, RootRenewal, Spread};
 use keystorm_model::suite::{Comparison, SuiteId};
-use keystorm_model::{CardId, ClientId, Ratio, SimTime, SiteId, Span};
+use keystorm_model::{CardId, ClientId, Ratio, SimTime, Span};
 
 /// All that decides a run, besides the program itself.
 #[derive(Clone, Debug)]
@@ -448,26 +452,6 @@ pub struct CostTable {
     pub aead: Span,
     /// Making one change of the client directory durable.
     pub commit: Span,
-}
-
-/// What goes wrong besides the line's own losses.
-#[derive(Clone, Debug)]
-pub struct FaultPlan {
-    /// Probability per connection that the card is pulled out at one of its commands.
-    pub pull: Ratio,
-    /// Line outages of whole sites.
-    pub outages: Vec<OutagePlan>,
-}
-
-/// A line outage of one site: what is in flight when it begins, and what is sent while it lasts, is lost.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct OutagePlan {
-    /// The site, 0-based.
-    pub site: SiteId,
-    /// Its beginning.
-    pub from: SimTime,
-    /// Its end.
-    pub until: SimTime,
 }
 
 /// Settings of the turmoil engine.

@@ -8,6 +8,7 @@ use core::fmt;
 use keystorm_model::apdu;
 use keystorm_model::message;
 use keystorm_model::rings::Ring;
+use keystorm_model::secure::Direction;
 
 /// What a cut strikes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -23,7 +24,7 @@ pub enum What {
 impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            What::PowerUp => f.write_str("power-up"),
+            What::PowerUp => f.write_str(POWER_UP),
             What::Message(name) | What::Command(name, None) => f.write_str(name),
             What::Command(name, Some((true, no))) => write!(f, "{name} Kai[{no}]"),
             What::Command(name, Some((false, no))) => write!(f, "{name} Kae[{no}]"),
@@ -162,6 +163,61 @@ impl fmt::Display for Kind {
     }
 }
 
+/// The requests, by name.
+pub const REQUESTS: [&str; 7] =
+    ["Hello", "CardProof", "ServerChallenge", "ServerVerdict", "UpdateVerdict", "Data", "Bye"];
+/// The answers, by name.
+pub const ANSWERS: [&str; 8] =
+    ["Challenge", "Verdict", "ServerProof", "UpdateRandoms", "SessionSeed", "Done", "DataAnswer", "Stale"];
+/// The card commands that name a key, and the rings that it can be of.
+const KEYED: [(&str, &[&str]); 4] = [
+    ("INTERNAL AUTHENTICATE", &["Kai"]),
+    ("EXTERNAL AUTHENTICATE", &["Kae"]),
+    ("STORE KEY", &["Kai", "Kae"]),
+    ("DERIVE KEY", &["Kai", "Kae"]),
+];
+/// The other card commands.
+const UNKEYED: [&str; 4] = ["SELECT", "GET CHALLENGE", "GET RESPONSE", "RENEW ROOT"];
+const POWER_UP: &str = "power-up";
+
+impl What {
+    /// Every step, by a name of it; key numbers are examples.
+    pub fn examples() -> Vec<String> {
+        let keyed =
+            KEYED.iter().flat_map(|(name, rings)| rings.iter().map(move |ring| format!("{name} {ring}[2]")));
+        let plain = [POWER_UP].into_iter().chain(REQUESTS).chain(ANSWERS).chain(UNKEYED);
+        plain.map(str::to_owned).chain(keyed).collect()
+    }
+
+    /// The step of this name; `None`: there is none.
+    pub fn parse(text: &str) -> Option<What> {
+        if text == POWER_UP {
+            return Some(What::PowerUp);
+        }
+        let same = |name: &&&'static str| **name == text;
+        if let Some(name) = REQUESTS.iter().chain(&ANSWERS).find(same) {
+            return Some(What::Message(name));
+        }
+        if let Some(name) = UNKEYED.iter().find(same) {
+            return Some(What::Command(name, None));
+        }
+        let (name, key) = text.rsplit_once(' ')?;
+        let (name, rings) = KEYED.iter().find(|(keyed, _)| *keyed == name)?;
+        let (ring, no) = key.strip_suffix(']')?.split_once('[')?;
+        let no = no.parse().ok().filter(|no| *no > 0)?;
+        rings.contains(&ring).then_some(What::Command(name, Some((ring == "Kai", no))))
+    }
+
+    /// Which way a message goes; `None`: it is no message.
+    pub fn direction(self) -> Option<Direction> {
+        match self {
+            What::Message(name) if REQUESTS.contains(&name) => Some(Direction::Up),
+            What::Message(_) => Some(Direction::Down),
+            What::PowerUp | What::Command(..) => None,
+        }
+    }
+}
+
 /// The name of a message.
 pub fn message_name(datagram: &[u8]) -> &'static str {
     message::decode(datagram).map_or("unreadable message", |(_, message)| message.name())
@@ -181,4 +237,35 @@ pub fn command_name(command: &[u8]) -> What {
         _ => None,
     };
     What::Command(apdu::name(command), key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interrupt::combination::Combination;
+    use crate::interrupt::matrix::{Settings, run};
+    use keystorm_model::suite::SuiteId;
+
+    #[test]
+    fn every_step_of_the_matrix_is_known_by_its_name() {
+        let findings = run(&Combination::all(&[SuiteId::Aes128]), Settings::new(false, 2), |_| true)
+            .expect("threads")
+            .expect("nobody stops it");
+        for row in findings.iter().flat_map(|findings| &findings.rows) {
+            let what = row.cut.step.what;
+            assert_eq!(What::parse(&what.to_string()), Some(what));
+        }
+    }
+
+    #[test]
+    fn every_example_is_a_step_and_what_only_looks_like_one_is_not() {
+        for name in What::examples() {
+            assert_eq!(What::parse(&name).map(|what| what.to_string()), Some(name));
+        }
+        for name in
+            ["STORE KEY", "STORE KEY Kai", "STORE KEY Kai[0]", "EXTERNAL AUTHENTICATE Kai[1]", "hello", ""]
+        {
+            assert_eq!(What::parse(name), None, "{name}");
+        }
+    }
 }

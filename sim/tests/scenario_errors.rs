@@ -222,6 +222,33 @@ fn a_wrong_outage_is_told() {
             "outages overlap",
             complaint(GOOD, &["faults.outage=[{site=1,at='2min',for='1min'},{site=1,at='1min',for='90s'}]"]),
         ),
+        (
+            "an outage of all sites overlaps one of a site",
+            complaint(
+                GOOD,
+                &["faults.outage=[{at='2min',for='1min'},{site=1,at='150s',for='90s',direction='up'}]"],
+            ),
+        ),
+    ]);
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn a_wrong_placed_fault_is_told() {
+    let place = |fault: &str| complaint(GOOD, &[&format!("faults.place=[{{card=1,{fault}}}]")]);
+    let told = album(&[
+        ("step misspelt", place("step='CardProf',kind='lost up'")),
+        ("kind misspelt", place("step='CardProof',kind='lost upp'")),
+        ("command without its key", place("step='STORE KEY',kind='pulled before'")),
+        ("kind that does not suit", place("step='Challenge',kind='lost up'")),
+        ("pull without its moment", place("step='STORE KEY Kai[3]',kind='pulled during'")),
+        ("crash without its length", place("step='CardProof',kind='server crash before'")),
+        ("moment without effect", place("step='GET CHALLENGE',kind='pulled after',moment=2")),
+        ("key that no card has", place("step='STORE KEY Kai[9]',kind='pulled before'")),
+        ("no such card", complaint(GOOD, &["faults.place=[{card=20,step='Hello',kind='lost up'}]"])),
+        ("no such client", complaint(GOOD, &["faults.client_down=[{client=10,at='1s',for='1s'}]"])),
+        ("crash after the end", complaint(GOOD, &["faults.server_down=[{at='12min',for='1s'}]"])),
+        ("half a crash", complaint(GOOD, &["faults.server_crash.every=5s"])),
     ]);
     insta::assert_snapshot!(told);
 }

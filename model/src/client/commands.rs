@@ -20,6 +20,13 @@ pub fn commands_in_connection(rules: &ClientRules, renewal: Option<(Way, u32)>) 
     u32::from(!rules.implicit_df) + prove + challenge + apdus(sizes.proof, 0) + renewal + prove
 }
 
+/// How many requests with an answer the client sends in a connection that goes well to its session's end, and renews keys
+/// or does not.
+pub fn requests_in_connection(rules: &ClientRules, renews: bool) -> u32 {
+    const AUTHENTICATION: u32 = 4; // Hello, CardProof, ServerChallenge, ServerVerdict
+    AUTHENTICATION + u32::from(renews) + u32::from(rules.exchanges)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

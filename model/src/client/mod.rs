@@ -9,7 +9,7 @@ mod ending;
 mod renewal;
 mod retry;
 
-pub use commands::commands_in_connection;
+pub use commands::{commands_in_connection, requests_in_connection};
 pub use ending::{Cause, Ending, Step};
 pub use retry::Retry;
 
@@ -255,7 +255,8 @@ impl Client {
         }
     }
 
-    fn at(&self) -> Step {
+    /// Where the connection in progress stands.
+    pub fn at(&self) -> Step {
         match self.phase {
             Phase::Waiting { step, .. } | Phase::AtCard(step) => step,
             Phase::Idle => Step::Hello,

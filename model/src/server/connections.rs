@@ -235,6 +235,11 @@ impl Connections {
         place as usize
     }
 
+    /// For how many cards there is room.
+    pub(super) fn cards(&self) -> usize {
+        self.cards.len()
+    }
+
     /// Whether `id` is the connection of the card that was opened last.
     pub(super) fn was_last(&self, card: CardId, id: ConnectionId) -> bool {
         self.last(card) == Some(id)

@@ -103,20 +103,34 @@ struct Volatile {
     seed: Vec<u8>,
 }
 
-impl<D: Directory> Server<D> {
-    /// Starts a server over `directory`, which holds `cards` cards. Its draws come from `random`.
-    pub fn start(rules: ServerRules, random: Seed, mut directory: D, cards: usize) -> Self {
-        let starts = directory.start();
-        let volatile = Volatile {
-            connections: Connections::new(cards, rules.idle),
+impl Volatile {
+    /// What a server knows that has been started `starts` times before.
+    fn new(cards: usize, idle: Span, starts: u32) -> Self {
+        Volatile {
+            connections: Connections::new(cards, idle),
             admitted: Admitted::default(),
             first_word: u64::from(starts) * WORDS_PER_START,
             work: ServerWork::default(),
             plain: Vec::new(),
             random: Vec::new(),
             seed: Vec::new(),
-        };
+        }
+    }
+}
+
+impl<D: Directory> Server<D> {
+    /// Starts a server over `directory`, which holds `cards` cards. Its draws come from `random`.
+    pub fn start(rules: ServerRules, random: Seed, mut directory: D, cards: usize) -> Self {
+        let volatile = Volatile::new(cards, rules.idle, directory.start());
         Server { rules, random, durable: directory, volatile }
+    }
+
+    /// Crashes and starts again: what is durable is all that is left. Tells of every update that this interrupts. It
+    /// takes time in the order of the number of cards.
+    pub fn restart(&mut self, out: &mut Outbox<ServerEffect>) {
+        self.volatile.connections.iter().for_each(|connection| note_interruption(connection, out));
+        let cards = self.volatile.connections.cards();
+        self.volatile = Volatile::new(cards, self.rules.idle, self.durable.start());
     }
 
     /// Stops the server, as a crash does: what is durable is all that is left.
@@ -257,6 +271,10 @@ impl<D: Directory> Server<D> {
                 } else if header.sequence == connection.sequence.wrapping_add(1) {
                     self.volatile.connections.touch(place, now);
                     self.act(place, header, message, head, out);
+                } else if header.sequence > connection.sequence && self.volatile.first_word > 0 {
+                    // A client goes on only after an answer, and only a restart forgets answers: the connection is one
+                    // from before it, which a late Hello has opened anew.
+                    answer_stale(header, out);
                 } else if header.sequence > connection.sequence {
                     out.effects.push(ServerEffect::Rejected(Reject::OutOfOrder));
                 } // an older request came late: its answer is no longer wanted

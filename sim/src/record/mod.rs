@@ -170,6 +170,13 @@ impl Recorder {
         self.tape.as_deref_mut().filter(|tape| tape::card_of(datagram) == Some(tape.card()))
     }
 
+    /// Something happened that concerns every card.
+    pub fn tape_all(&mut self, at: SimTime, event: Event) {
+        if let Some(tape) = self.tape.as_deref_mut() {
+            tape.push(at, event);
+        }
+    }
+
     /// The server did something.
     pub fn server_did(&mut self, at: SimTime, effect: ServerEffect) {
         let tape = self.tape.as_deref_mut().filter(|tape| tape::concerned(effect) == Some(tape.card()));
@@ -211,7 +218,7 @@ impl Recorder {
             Cause::ServerSaidNo | Cause::CardSaidNo(_) => bucket.failed_ng += 1,
             Cause::GaveUp => bucket.failed_give_up += 1,
             Cause::CardPulled => bucket.failed_pulled += 1,
-            Cause::Stale => bucket.failed_other += 1,
+            Cause::Stale | Cause::ClientCrashed => bucket.failed_other += 1,
         }
         *self.failures.entry((step.phase(), step.name(), cause.name())).or_default() += 1;
     }

@@ -79,6 +79,11 @@ pub enum Event {
     Recalled,
     /// It has new keys from its issuer.
     Reissued,
+    /// The server crashes, and is down for a while.
+    ServerDown {
+        /// When it is up again.
+        until: SimTime,
+    },
     /// The run is over, and its epilogue begins.
     Epilogue,
 }

@@ -234,6 +234,9 @@ impl Builder {
             Event::Ended(ending) => self.ended(when, *ending),
             Event::Recalled => self.mark(when, Mark::Other, "the card has to be issued anew".into()),
             Event::Reissued => self.mark(when, Mark::Other, "the card is issued anew".into()),
+            Event::ServerDown { until } => {
+                self.mark(when, Mark::Other, format!("the server crashes, and is up again at {until}"));
+            }
             Event::Epilogue => {
                 self.mark(
                     when,
@@ -401,6 +404,7 @@ impl Builder {
                     Cause::ServerSaidNo => "the server says no",
                     Cause::CardSaidNo(_) => "the card says no",
                     Cause::CardPulled => "the card is gone",
+                    Cause::ClientCrashed => "the client crashes",
                     Cause::Stale => "the server no longer knows the connection",
                 };
                 self.mark(when, Mark::End, "the session fails".into());

@@ -10,10 +10,10 @@ use keystorm_model::rings::{RenewalRule, RingShape};
 use keystorm_model::server::spread::Limits as Admission;
 use keystorm_model::server::{Embodiment, Order, OrderedCards, Recovery, RootRenewal, Spread};
 use keystorm_model::suite::{Comparison, SuiteId};
-use keystorm_model::{CardId, Depth, Ratio, SimTime, SiteId, Span};
+use keystorm_model::{CardId, Depth, Ratio, SimTime, Span};
 use sha2::{Digest, Sha256};
 
-use super::check::{cross_check, order, outage};
+use super::check::{client, cross_check, down, order, outage, placed};
 use super::error::{Problem, ScenarioError};
 use super::resolve::Resolved;
 use super::schema::{DUE, ROOT, SERVICES, SESSIONS};
@@ -21,8 +21,8 @@ use super::trace::{self, Limits};
 use super::value::Value;
 use crate::plan::{
     Arrival, ArrivalsPlan, CardPlan, CostTable, DelayPlan, DueAtStart, EngineKind, FaultPlan, FleetPlan,
-    LinePlan, LoadPlan, LossPlan, OutagePlan, Plan, ReissuePlan, ReissueWay, RetryPlan, RetryVisit,
-    ServerKeys, ServerPlan, ServicePlan, SessionPlan, SweepPlan, TurmoilPlan, UpdatePlan,
+    LinePlan, LoadPlan, LossPlan, OutagePlan, Plan, RandomCrashPlan, ReissuePlan, ReissueWay, RetryPlan,
+    RetryVisit, ServerKeys, ServerPlan, ServicePlan, SessionPlan, SweepPlan, TurmoilPlan, UpdatePlan,
 };
 
 /// Sites of a fleet whose scenario does not say. Measured on a 2-core x86-64 machine, turmoil's idle step
@@ -79,9 +79,19 @@ fn fill_in(r: &mut Resolved, stem: &str) {
     }
     r.edit("faults.outage", |value| {
         if let Value::Rows(rows) = value {
-            rows.sort_by_key(outage);
+            rows.sort_by_key(|row| {
+                let OutagePlan { site, from, until, ways } = outage(row);
+                (site, from, until, ways)
+            });
         }
     });
+    for downs in ["faults.server_down", "faults.client_down"] {
+        r.edit(downs, |value| {
+            if let Value::Rows(rows) = value {
+                rows.sort_by_key(|row| down(row).at);
+            }
+        });
+    }
     r.edit("update.order", |value| {
         if let Value::Rows(rows) = value {
             rows.sort_by_key(|row| order(row).0);
@@ -303,12 +313,22 @@ fn server(r: &Resolved) -> ServerPlan {
 }
 
 fn faults(r: &Resolved) -> FaultPlan {
-    let outages = r.rows("faults.outage").iter().map(outage).map(|(site, at, length)| {
-        let from = SimTime::ZERO + at;
-        let site = SiteId(u16::try_from(site).expect("sites are numbered in 16 bits"));
-        OutagePlan { site, from, until: from + length }
-    });
-    FaultPlan { pull: r.chance("faults.pull"), outages: outages.collect() }
+    let outages = r.rows("faults.outage").iter().map(outage);
+    let random = r.span_if("faults.server_crash.every").zip(r.span_if("faults.server_crash.for"));
+    FaultPlan {
+        pull: r.chance("faults.pull"),
+        outages: outages.collect(),
+        client_crash: r.chance("faults.client_crash"),
+        client_crash_for: r.span("faults.client_crash_for"),
+        client_downs: r.rows("faults.client_down").iter().map(|row| (client(row), down(row))).collect(),
+        lose: r.chance("faults.lose"),
+        late: r.chance("faults.late"),
+        late_by: r.span("faults.late_by"),
+        reinsert: r.chance("faults.reinsert"),
+        placed: r.rows("faults.place").iter().filter_map(|row| placed(row).ok()).collect(),
+        server_downs: r.rows("faults.server_down").iter().map(down).collect(),
+        server_crash: random.map(|(every, down)| RandomCrashPlan { every, down }),
+    }
 }
 
 /// The one of `all` that has this name; the schema offers no other.

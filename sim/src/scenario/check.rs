@@ -1,7 +1,11 @@
 //! Rules that tie several keys together. Each names the keys, what is wrong between them, and a way out.
 
-use keystorm_model::Span;
 use keystorm_model::server::Embodiment;
+mod faults;
+
+pub(super) use faults::{client, down, outage, placed};
+
+use keystorm_model::Span;
 
 use super::error::Problem;
 use super::resolve::Resolved;
@@ -100,7 +104,7 @@ pub(super) fn cross_check(r: &Resolved) -> Vec<Problem> {
     update(r, &mut problems);
     spread(r, &mut problems);
     orders(r, &mut problems);
-    outages(r, &mut problems);
+    faults::check(r, &mut problems);
     problems
 }
 
@@ -189,6 +193,7 @@ fn probes(r: &Resolved, problems: &mut Vec<Problem>) {
         let help = "set faults.pull to 0, or load.session to \"cards\"";
         problems.push(r.clash(&["faults.pull", "load.session"], why, help));
     }
+    faults::probes(r, problems);
 }
 
 fn line(r: &Resolved, problems: &mut Vec<Problem>) {
@@ -346,40 +351,5 @@ pub(super) fn order(row: &Row) -> (Span, u64, Option<&[u32]>) {
     match (&row.cells["at"], &row.cells["depth"], &row.cells["cards"]) {
         (Value::Span(at), Value::Count(depth), Value::Cards(cards)) => (*at, *depth, cards.as_deref()),
         other => panic!("an order is a duration, a count and cards: {other:?}"),
-    }
-}
-
-fn outages(r: &Resolved, problems: &mut Vec<Problem>) {
-    let (sites, horizon) = (r.count("fleet.sites"), r.span("horizon"));
-    let mut previous: Option<(u64, Span)> = None;
-    for row in r.rows("faults.outage") {
-        let (site, at, length) = outage(row);
-        let mut report = |why: String, help: String| {
-            problems.push(Problem::new(why, help).label("this outage").at_place(row.place.clone()));
-        };
-        if site >= sites {
-            let why = format!("an outage hits site {site}, but there are {sites} sites, counted from 0");
-            report(why, format!("allowed: 0 to {}", sites - 1));
-        }
-        if at >= horizon {
-            let why = format!("an outage begins at {at}, but the horizon is {horizon}");
-            report(why, "let it begin before the horizon".into());
-        }
-        if let Some((site_before, end)) = previous
-            && site_before == site
-            && at < end
-        {
-            let why = format!("an outage of site {site} begins at {at}, while another lasts until {end}");
-            report(why, "join the two, or let one end before the other begins".into());
-        }
-        previous = Some((site, at + length));
-    }
-}
-
-/// Site, beginning and length of one outage.
-pub(super) fn outage(row: &Row) -> (u64, Span, Span) {
-    match (&row.cells["site"], &row.cells["at"], &row.cells["for"]) {
-        (Value::Count(site), Value::Span(at), Value::Span(length)) => (*site, *at, *length),
-        other => panic!("an outage is a count and two durations: {other:?}"),
     }
 }

@@ -10,7 +10,7 @@ use keystorm_model::rings::RenewalRule;
 use keystorm_model::server::{Embodiment, Recovery};
 use keystorm_model::suite::{Comparison, SuiteId};
 
-use crate::plan::{EngineKind, ReissueWay, ServerKeys};
+use crate::plan::{EngineKind, Mishap, ReissueWay, ServerKeys, Ways};
 
 /// What a key may hold.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +43,8 @@ pub(super) enum Kind {
     Rate { min: u64, max: u64, unlimited: bool },
     /// A list of words.
     Texts,
+    /// A step of a connection, in the words of interruptions.csv.
+    Step,
     /// An array of tables with these keys.
     Rows(&'static [Key]),
 }
@@ -81,6 +83,10 @@ impl Kind {
                 let or = if *unlimited { ", or \"unlimited\"" } else { "" };
                 format!("{min} to {max} bit/s{or}")
             }
+            Kind::Step => {
+                "a step as interruptions.csv names it, for example \"CardProof\" or \"STORE KEY Kai[3]\""
+                    .into()
+            }
             Kind::Rows(keys) => {
                 let keys: Vec<&str> = keys.iter().map(|key| key.path).collect();
                 format!("tables with the keys {}", keys.join(", "))
@@ -103,6 +109,7 @@ impl Kind {
             Kind::Texts => "texts",
             Kind::Chance => "probability",
             Kind::Rate { .. } => "bit rate",
+            Kind::Step => "step",
             Kind::Rows(_) => "tables",
         }
     }
@@ -173,7 +180,7 @@ pub(super) static SECTIONS: &[Section] = &[
 
 /// Small tables that are one value: written inline, `{ … }`, they replace those of a preset or file whole.
 pub(super) static VALUE_TABLES: &[&str] =
-    &["line.delay", "line.burst", "line.retry", "load.retry_visit", "server.probe"];
+    &["line.delay", "line.burst", "line.retry", "load.retry_visit", "server.probe", "faults.server_crash"];
 
 /// Keys that say the same in two ways: of each row, one side only.
 pub(super) static EITHER_OR: &[(&[&str], &[&str])] = &[
@@ -366,7 +373,19 @@ pub(super) static KEYS: &[Key] = &[
     key("server.costs.commit", MINUTE, Value("100us"), "Making one change of the client directory durable."),
 
     key("faults.pull", Kind::Chance, Value("0"), "Per connection: the card is pulled out at one of its commands."),
-    key("faults.outage", Kind::Rows(OUTAGE), Value("[]"), "Line outages: what a site has in flight when one begins, and what it sends or is sent while it lasts, is lost."),
+    key("faults.outage", Kind::Rows(OUTAGE), Value("[]"), "Line outages, also one-way: what is in flight when one begins, and what is sent while it lasts, is lost."),
+
+    key("faults.client_crash", Kind::Chance, Value("0"), "Per connection: the client crashes at one of its steps (a request or a card command). It forgets everything, takes leave of nobody, and the card in its reader loses power."),
+    key("faults.client_crash_for", span(MS, DAY.saturating_mul(365)), Value("30s"), "For how long it is down. Its queue waits."),
+    key("faults.client_down", Kind::Rows(CLIENT_DOWN), Value("[]"), "A client crashes at a certain time, whatever it does then."),
+    key("faults.lose", Kind::Chance, Value("0"), "Per connection: one of its messages, a request or an answer, is lost for good, with all its repeats."),
+    key("faults.late", Kind::Chance, Value("0"), "Per connection: a copy of one of its messages comes again much later."),
+    key("faults.late_by", span(MS, LONGEST), Value("10min"), "How much later."),
+    key("faults.reinsert", Kind::Chance, Value("0"), "Per connection: while the client waits for the server, the card is taken out and put in again, so that two connections of the card run at once."),
+    key("faults.place", Kind::Rows(PLACE), Value("[]"), "Faults at a certain step of a certain connection."),
+    key("faults.server_down", Kind::Rows(SERVER_DOWN), Value("[]"), "The server crashes: its directory is all that is left, and what waits or is being served is lost. While it is down nothing reaches it. Then it starts again."),
+    key("faults.server_crash.every", span(MS, LONGEST), Absent, "The server crashes at random: mean time from a start to the next crash, exponentially distributed. Together with `for`."),
+    key("faults.server_crash.for", span(MS, DAY.saturating_mul(365)), Absent, "For how long it is down each time."),
 
     key("turmoil.tick", Kind::Span { min: MS, max: SECOND, step: MS }, Value(DEFAULT_TICK), "Step of turmoil's clock. A longer step runs faster, and changes nothing while two steps and 2 ms fit into the line's shortest delay; what comes late is counted in late_deliveries."),
 
@@ -387,9 +406,38 @@ static ORDER: &[Key] = &[
 /// The keys of one `[[faults.outage]]`.
 #[rustfmt::skip]
 static OUTAGE: &[Key] = &[
-    key("site", count(0, 999), Required, "The site, counted from 0."),
+    key("site", count(0, 999), Absent, "The site, counted from 0; without it all sites at once."),
+    key("direction", Kind::OneOf(|| Ways::ALL.iter().map(|w| w.name()).collect()), Value("both"), "Which way nothing passes: up is from client to server."),
     key("at", span(Span::ZERO, LONGEST), Required, "Its beginning."),
     key("for", span(MS, DAY.saturating_mul(365)), Required, "How long it lasts."),
+];
+
+/// The keys of one `[[faults.client_down]]`.
+#[rustfmt::skip]
+static CLIENT_DOWN: &[Key] = &[
+    key("client", count(0, 99_999_999), Required, "The client, counted from 0."),
+    key("at", span(Span::ZERO, LONGEST), Required, "When it crashes."),
+    key("for", span(MS, DAY.saturating_mul(365)), Required, "For how long it is down."),
+];
+
+/// The keys of one `[[faults.place]]`.
+#[rustfmt::skip]
+static PLACE: &[Key] = &[
+    key("card", count(0, 99_999_999), Required, "Whose connection."),
+    key("connection", count(1, 0xffff_ffff), Value("1"), "Which one of the card's, counted from 1."),
+    key("step", Kind::Step, Required, "At which step."),
+    key("nth", count(1, 255), Value("1"), "At which one of that name in the connection."),
+    key("kind", Kind::OneOf(Mishap::names), Required, "What happens there."),
+    key("moment", count(0, 0xffff_ffff), Absent, "At which of the moments at which power can fail, from 0. With \"pulled during\" only."),
+    key("for", span(MS, DAY.saturating_mul(365)), Absent, "For how long the machine is down. With crashes only."),
+    key("by", span(MS, LONGEST), Absent, "How much later the copy comes. With \"late\" only."),
+];
+
+/// The keys of one `[[faults.server_down]]`.
+#[rustfmt::skip]
+static SERVER_DOWN: &[Key] = &[
+    key("at", span(Span::ZERO, LONGEST), Required, "When it crashes."),
+    key("for", span(MS, DAY.saturating_mul(365)), Required, "For how long it is down."),
 ];
 
 /// The key at a dotted path.

@@ -8,6 +8,7 @@ use toml::de::{DeArray, DeValue};
 
 use super::error::Place;
 use super::schema::Kind;
+use crate::step::What;
 
 /// A value that its [`Kind`] allows.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -139,6 +140,7 @@ pub(super) fn read(kind: &Kind, value: &DeValue<'_>) -> Result<Value, Refusal> {
         Kind::Texts => read_texts(value).ok_or_else(|| mistyped(kind, value)),
         Kind::Chance => read_chance(kind, value),
         Kind::Rate { min, max, unlimited } => read_rate(*min, *max, *unlimited, kind, value),
+        Kind::Step => read_step(kind, value),
         Kind::Rows(_) => Err(mistyped(kind, value)),
     }
 }
@@ -166,6 +168,7 @@ fn noun(kind: &Kind) -> &'static str {
         Kind::Count { .. } => "a whole number",
         Kind::Rate { .. } => "a bit rate",
         Kind::Flag => "true or false",
+        Kind::Step => "a step",
         Kind::Rows(_) => "an array of tables",
         Kind::OneOf(_) | Kind::Title | Kind::Preset(_) | Kind::Mixed(_) => "a name",
         Kind::Cards => "cards",
@@ -189,7 +192,8 @@ fn mistyped(kind: &Kind, value: &DeValue<'_>) -> Refusal {
         | Kind::Sha256
         | Kind::Mixed(_)
         | Kind::Cards
-        | Kind::Texts => format!("write {}", kind.allowed()),
+        | Kind::Texts
+        | Kind::Step => format!("write {}", kind.allowed()),
     };
     Refusal::new(format!("must be {}, not {}", noun(kind), quoted(value)), help)
 }
@@ -244,6 +248,20 @@ fn choice(
         None => format!("write {}", kind.allowed()),
     };
     Err(Refusal::new(format!("is {}, which is not known here", quoted(value)), help))
+}
+
+fn read_step(kind: &Kind, value: &DeValue<'_>) -> Result<Value, Refusal> {
+    let text = value.as_str().ok_or_else(|| mistyped(kind, value))?;
+    if let Some(step) = What::parse(text) {
+        return Ok(Value::Text(step.to_string()));
+    }
+    let examples = What::examples();
+    let known = examples.join(", ");
+    let help = match super::error::nearest(text, examples.iter().map(String::as_str)) {
+        Some(name) => format!("did you mean \"{name}\"? the steps are {known}"),
+        None => format!("the steps are {known}"),
+    };
+    Err(Refusal::new(format!("is {}, which is no step", quoted(value)), help))
 }
 
 /// "all", one number, or a list of numbers.

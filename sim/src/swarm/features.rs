@@ -82,17 +82,54 @@ pub const FEATURES: &[Feature] = &[
     }),
     feature("outages", |dice, all| {
         let sites = number(all, "fleet.sites");
-        let rows: Vec<_> = (0..dice.between(1, 3))
-            .map(|_| {
-                let direction = dice.one(&["both", "up", "down"]);
-                let (at, lasts) = (dice.between(0, 19_000), dice.between(1, 15_000));
-                let site =
-                    if dice.once_in(3) { String::new() } else { format!("site={},", dice.below(sites)) };
-                format!("{{{site}direction='{direction}',at='{at}ms',for='{lasts}ms'}}")
-            })
-            .collect();
-        set(all, "faults.outage", format!("[{}]", rows.join(",")));
+        let rows = rows(dice, |dice| {
+            let direction = dice.one(&["both", "up", "down"]);
+            let (at, lasts) = (dice.between(0, 19_000), dice.between(1, 15_000));
+            let site = if dice.once_in(3) { String::new() } else { format!("site={},", dice.below(sites)) };
+            format!("{{{site}direction='{direction}',at='{at}ms',for='{lasts}ms'}}")
+        });
+        set(all, "faults.outage", rows);
     }),
+    feature("client crashes", |dice, all| {
+        set(all, "faults.client_crash", percent(dice, 50));
+        set(all, "faults.client_crash_for", format!("{}ms", dice.between(1, 15_000)));
+    }),
+    feature("clients that are down", |dice, all| {
+        let clients = number(all, "fleet.clients");
+        let rows = rows(dice, |dice| {
+            let (client, at, lasts) = (dice.below(clients), dice.between(0, 19_000), dice.between(1, 9_000));
+            format!("{{client={client},at='{at}ms',for='{lasts}ms'}}")
+        });
+        set(all, "faults.client_down", rows);
+    }),
+    feature("a server that is down", |dice, all| {
+        let rows = rows(dice, |dice| {
+            let (at, lasts) = (dice.between(0, 19_000), dice.between(1, 9_000));
+            format!("{{at='{at}ms',for='{lasts}ms'}}")
+        });
+        set(all, "faults.server_down", rows);
+    }),
+    feature("a server that crashes", |dice, all| {
+        set(all, "faults.server_crash.every", format!("{}s", dice.between(2, 30)));
+        set(all, "faults.server_crash.for", format!("{}ms", dice.between(1, 5_000)));
+    }),
+    feature("messages lost for good", |dice, all| set(all, "faults.lose", percent(dice, 50))),
+    feature("late messages", |dice, all| {
+        set(all, "faults.late", percent(dice, 60));
+        set(all, "faults.late_by", format!("{}ms", dice.between(1, 60_000)));
+    }),
+    feature("cards put in again", |dice, all| set(all, "faults.reinsert", percent(dice, 50))),
+    feature("faults at named steps", |dice, all| {
+        let cards = number(all, "fleet.cards");
+        let rows = rows(dice, |dice| {
+            let (card, connection) = (dice.below(cards), dice.between(1, 3));
+            let (step, kind) = dice.one(&PLACED);
+            let key = format!("{}", dice.between(1, 4));
+            format!("{{card={card},connection={connection},step='{}',{kind}}}", step.replace('?', &key))
+        });
+        set(all, "faults.place", rows);
+    }),
+    feature("escalation", |_, all| set(all, "update.escalation", "true")),
     feature("rings", |dice, all| {
         set(all, "fleet.internal_keys", dice.between(3, 6));
         set(all, "fleet.external_keys", dice.between(3, 6));
@@ -117,18 +154,13 @@ pub const FEATURES: &[Feature] = &[
     }),
     feature("not due at once", |_, all| set(all, "update.due", "none")),
     feature("orders", |dice, all| {
-        let rows: Vec<_> = (0..dice.between(1, 3))
-            .map(|_| {
-                let (at, depth) = (dice.between(0, 19), dice.below(2));
-                let cards = if dice.once_in(2) {
-                    "'all'".to_owned()
-                } else {
-                    dice.below(number(all, "fleet.cards")).to_string()
-                };
-                format!("{{at='{at}s',depth={depth},cards={cards}}}")
-            })
-            .collect();
-        set(all, "update.order", format!("[{}]", rows.join(",")));
+        let cards = number(all, "fleet.cards");
+        let rows = rows(dice, |dice| {
+            let (at, depth) = (dice.between(0, 19), dice.below(2));
+            let cards = if dice.once_in(2) { "'all'".to_owned() } else { dice.below(cards).to_string() };
+            format!("{{at='{at}s',depth={depth},cards={cards}}}")
+        });
+        set(all, "update.order", rows);
     }),
     feature("memory", |dice, all| {
         set(all, "card.nvm", dice.one(&WriteMode::ALL).name());
@@ -164,6 +196,23 @@ pub const FEATURES: &[Feature] = &[
         set(all, "load.request_bytes", dice.between(0, 300));
         set(all, "load.response_bytes", dice.between(0, 300));
     }),
+    feature("spread renewals", |dice, all| match dice.below(3) {
+        0 => {
+            set(all, "update.spread", "jitter");
+            set(all, "update.spread_window", format!("{}s", dice.between(1, 10)));
+        }
+        1 => {
+            set(all, "update.spread", "waves");
+            set(all, "update.spread_waves", dice.between(2, 4));
+            set(all, "update.spread_interval", format!("{}ms", dice.between(100, 2_000)));
+        }
+        _ => {
+            set(all, "update.spread", "admission");
+            set(all, "update.spread_admits", dice.between(1, 20));
+            set(all, "update.spread_open", dice.below(5));
+            set(all, "update.spread_interval", format!("{}ms", dice.between(100, 10_000)));
+        }
+    }),
     feature("reissue", |dice, all| {
         set(all, "reissue.after_refusals", dice.between(1, 3));
         set(all, "reissue.way", dice.one(&ReissueWay::ALL).name());
@@ -176,6 +225,32 @@ pub const FEATURES: &[Feature] = &[
         set(all, "server.costs.commit", format!("{}ms", dice.between(0, 200)));
     }),
 ];
+
+/// Faults at named steps: the step, in which a question mark stands for the number of a key, and the rest of the row.
+const PLACED: [(&str, &str); 16] = [
+    ("power-up", "kind='pulled during',moment=0"),
+    ("INTERNAL AUTHENTICATE Kai[?]", "kind='pulled before'"),
+    ("EXTERNAL AUTHENTICATE Kae[?]", "kind='pulled during',moment=0"),
+    ("EXTERNAL AUTHENTICATE Kae[?]", "kind='pulled after'"),
+    ("STORE KEY Kai[?]", "kind='pulled during',moment=1"),
+    ("STORE KEY Kae[?]", "kind='pulled after'"),
+    ("DERIVE KEY Kai[?]", "kind='pulled during',moment=2"),
+    ("CardProof", "kind='lost up'"),
+    ("UpdateVerdict", "kind='lost up'"),
+    ("UpdateRandoms", "kind='lost down'"),
+    ("UpdateVerdict", "kind='server crash before',for='300ms'"),
+    ("UpdateVerdict", "kind='server crash after',for='2s'"),
+    ("ServerVerdict", "kind='server crash after',for='20ms'"),
+    ("UpdateVerdict", "kind='late',by='9s'"),
+    ("CardProof", "kind='reinserted'"),
+    ("UpdateVerdict", "kind='client crash',for='1s'"),
+];
+
+/// One to three rows of an array of tables.
+fn rows(dice: &mut Dice, row: impl Fn(&mut Dice) -> String) -> String {
+    let rows: Vec<String> = (0..dice.between(1, 3)).map(|_| row(dice)).collect();
+    format!("[{}]", rows.join(","))
+}
 
 /// Sets a key; what was said of it before is forgotten.
 fn set(all: &mut Vec<Setting>, key: &str, value: impl ToString) {

@@ -2,8 +2,8 @@
 //! talk to the server.
 
 use keystorm_model::apdu::{self, Command, StatusWord};
-use keystorm_model::card::{CardType, CardWork, Power, PowerLost, Remains};
-use keystorm_model::client::{Cause, ClientEffect, ClientInput, Ending, commands_in_connection};
+use keystorm_model::card::{CardType, CardWork, Power, PowerLost};
+use keystorm_model::client::{Cause, ClientEffect, ClientInput, Ending, Step, commands_in_connection};
 use keystorm_model::draw::{Seed, owner};
 use keystorm_model::reject::Reject;
 use keystorm_model::secure::Direction;
@@ -13,18 +13,18 @@ use keystorm_reports::results::Phase;
 
 use crate::check::memory;
 use crate::check::witness::Witness;
-use crate::plan::SessionPlan;
+use crate::plan::{Mishap, PullMoment, SessionPlan};
 use crate::record::digest::{Parties, Trace};
 use crate::record::tape::{Event, Pulled};
 
-use super::desk::{Execution, Holder, Pull, PullMoment, Reader, Visit};
+use super::desk::{Execution, Holder, Pull, Reader, Visit};
 use super::line::Attempt;
+use super::power::{CutAt, draw_remains};
+use super::trouble::Source;
 use super::{Out, Return, Why, World};
 
 /// Words of a visit's draws that decide whether and where the card is pulled out.
-const PULL_WORDS: [u64; 4] = [0, 1, 2, 3];
-/// Words that decide what an erased page is left as: of which kind, and two of a pattern.
-const REMAINS_WORDS: [u64; 2] = [4, 5];
+const PULL_WORDS: [u64; 3] = [0, 1, 2];
 
 impl World {
     /// A card holder arrives at `client`, unless the last visit is not over: one card cannot be in two places.
@@ -52,10 +52,11 @@ impl World {
         let at = holder.arrived;
         self.recorder.session_started(at);
         let desk = &mut self.desks[client.index()];
+        let busy = desk.visit.is_some() || matches!(desk.reader, Reader::Down { .. });
         if let Some(tape) = self.recorder.tape(holder.card) {
-            tape.push(at, Event::Arrives { client, queued: desk.visit.is_some() });
+            tape.push(at, Event::Arrives { client, queued: busy });
         }
-        if desk.visit.is_some() {
+        if busy {
             desk.queue.push_back(holder);
         } else {
             self.insert(at, client, holder);
@@ -64,7 +65,11 @@ impl World {
 
     /// When the desk of `client` wants to be woken.
     pub fn client_due(&self, client: ClientId) -> Option<SimTime> {
-        self.desks[client.index()].due()
+        let desk = self.desks[client.index()].due();
+        if !self.has_more_than_desks {
+            return desk;
+        }
+        [desk, self.ghost_due(client), self.troubles.client_down(client)].into_iter().flatten().min()
     }
 
     /// Whether someone is at the desk of `client`.
@@ -74,22 +79,56 @@ impl World {
 
     /// Lets the desk of `client` do what is due at `at`.
     pub fn client_wake(&mut self, at: SimTime, client: ClientId, out: &mut Out) {
+        if self.has_more_than_desks {
+            if self.crash_client_if_due(at, client, out) {
+                return;
+            }
+            if self.desks[client.index()].due().is_none_or(|due| due > at) {
+                return self.wake_ghost(at, client, out);
+            }
+        }
         let desk = &mut self.desks[client.index()];
         match desk.reader {
-            Reader::Resetting { until } if until <= at => {
+            Reader::Resetting { until, pulled: Some(number) } if until <= at => {
+                self.tally.placed[number] += 1;
+                let ending = Ending::Failed { step: Step::PowerUp, cause: Cause::CardPulled };
+                self.ended(at, client, ending, out);
+            }
+            Reader::Resetting { until, pulled: None } if until <= at => {
                 desk.reader = Reader::Idle;
                 self.connect(at, client, out);
+            }
+            Reader::Down { until } if until <= at => {
+                desk.reader = Reader::Idle;
+                if let Some(next) = desk.queue.pop_front() {
+                    self.insert(at, client, next);
+                }
             }
             Reader::Executing { until, .. } if until <= at => self.card_done(at, client, out),
             _ => self.step(at, client, ClientInput::Wake, out),
         }
     }
 
-    /// A datagram arrives at `client`.
-    pub fn client_receive(&mut self, at: SimTime, client: ClientId, datagram: &[u8], out: &mut Out) {
+    /// A datagram arrives at `client`, the `order`-th of its line ([`Flight::order`](super::Flight::order)).
+    pub fn client_receive(
+        &mut self,
+        at: SimTime,
+        client: ClientId,
+        order: u64,
+        datagram: &[u8],
+        out: &mut Out,
+    ) {
+        let down = matches!(self.desks[client.index()].reader, Reader::Down { until } if at < until);
+        if self.crashes.is_recalled(client, order) || down {
+            self.recorder.counts.messages_lost += 1;
+            return;
+        }
         self.recorder.counts.messages_delivered += 1;
         let parties = Parties { client, card: None };
         self.recorder.trace(at, Trace::AtClient, parties, datagram);
+        if self.ghost_receives(at, client, datagram, out) {
+            return;
+        }
         self.step(at, client, ClientInput::Datagram(datagram), out);
     }
 
@@ -100,17 +139,21 @@ impl World {
         visit.inserted = at;
         visit.authenticated = false;
         visit.reconnect(Seed(self.plan.seed), self.next_connection(holder.card));
-        let reset = match self.plan.load.session {
+        let reader = match self.plan.load.session {
             SessionPlan::Cards => self.power_up(at, client, &mut visit),
-            SessionPlan::Probe(_) => Span::ZERO,
+            SessionPlan::Probe(_) => Reader::Resetting { until: at, pulled: None },
         };
         let desk = &mut self.desks[client.index()];
-        desk.reader = Reader::Resetting { until: at + reset };
+        desk.reader = reader;
         desk.visit = Some(visit);
     }
 
-    /// Powers the card of a visit up; how long that takes.
-    fn power_up(&mut self, at: SimTime, client: ClientId, visit: &mut Visit) -> Span {
+    /// Powers the card of a visit up, which begins a connection; the reader is busy with that for a time.
+    pub(super) fn power_up(&mut self, at: SimTime, client: ClientId, visit: &mut Visit) -> Reader {
+        self.expect_trouble(at, visit.holder.card, visit.connection);
+        if let Some(cut) = self.power_up_cut_short(at, client, visit) {
+            return cut;
+        }
         let mut memory = self.cards.memory(visit.holder.card);
         let work = visit.card.power_up(&self.kind, &mut memory, &mut Power::steady());
         let work = work.expect("steady power lasts");
@@ -121,7 +164,7 @@ impl World {
             let (client, connection, writes) = (Some(client), visit.connection, work.writes);
             tape.push(at, Event::Connects { client, connection, writes });
         }
-        self.plan.card.reset_time(work)
+        Reader::Resetting { until: at + self.plan.card.reset_time(work), pulled: None }
     }
 
     /// Numbers the card's next connection.
@@ -167,11 +210,13 @@ impl World {
         mut effects: keystorm_model::outbox::Outbox<ClientEffect>,
         out: &mut Out,
     ) {
+        let mut after = None;
         for &effect in &effects.effects {
             match effect {
                 ClientEffect::Send { datagram, sequence, copy } => {
                     let attempt = Attempt { direction: Direction::Up, sequence, copy };
-                    self.send(at, client, attempt, effects.get(datagram), out);
+                    let strike = self.send(at, client, attempt, effects.get(datagram), out);
+                    after = after.or(strike);
                 }
                 ClientEffect::Command(command) => {
                     self.judge_turn(at, client);
@@ -201,6 +246,9 @@ impl World {
         }
         effects.clear();
         self.client_out = effects;
+        if let Some(strike) = after {
+            self.strike_client(at, client, strike, out);
+        }
     }
 
     fn authenticated(&mut self, at: SimTime, client: ClientId) {
@@ -213,7 +261,7 @@ impl World {
     /// Decides whether, at which command and at which moment the card will be pulled out of this connection.
     fn draw_pull(&mut self, client: ClientId, renew: Option<Due>) {
         let Some(visit) = &mut self.desks[client.index()].visit else { return };
-        let [whether, which, when, _] = PULL_WORDS;
+        let [whether, which, when] = PULL_WORDS;
         if !self.plan.faults.pull.hit(visit.draws.word(whether)) {
             return;
         }
@@ -225,10 +273,10 @@ impl World {
         let command = 1 + visit.draws.below(which, commands_in_connection(&self.rules, renewed));
         let moment = match visit.draws.below(when, 3) {
             0 => PullMoment::Before,
-            1 => PullMoment::During,
+            1 => PullMoment::During(None),
             _ => PullMoment::After,
         };
-        visit.pull = Some(Pull { command, moment });
+        visit.pull = Some(Pull { command, moment, placed: None });
     }
 
     /// A card is given its next command when it has answered the one before.
@@ -245,20 +293,42 @@ impl World {
         let desk = &mut self.desks[client.index()];
         let visit = desk.visit.as_mut().expect("a client gives commands to a card in its reader");
         visit.commands += 1;
-        let pull = visit.pull.filter(|pull| pull.command == visit.commands).map(|pull| pull.moment);
+        let mut pull = visit.pull.filter(|pull| pull.command == visit.commands).map(|pull| pull.moment);
+        let mut crash = None;
+        if let Some(strike) = self.troubles.at_command(visit.connection, command) {
+            match (strike.mishap, strike.source) {
+                (Mishap::Pull(moment), Source::Placed(number)) => {
+                    visit.pull = Some(Pull { command: visit.commands, moment, placed: Some(number) });
+                    pull = Some(moment);
+                }
+                (Mishap::ClientCrash { down }, source) => crash = Some((down, source)),
+                _ => {}
+            }
+        }
         visit.command.clear();
         visit.command.extend_from_slice(command);
         let mut answer = std::mem::take(&mut visit.answer);
         answer.clear();
         let card = visit.holder.card;
         let writes_before = self.recorder.tape(card).is_some().then(|| self.cards.writes(card));
-        let (ending, until, pulled) = match pull {
-            Some(PullMoment::Before) => (Execution::Pulled, at, Some(Pulled::Before)),
-            Some(PullMoment::During) => {
-                let (lasted, pulled) = self.execute_cut_short(at, client, command);
-                (Execution::Pulled, at + lasted, Some(pulled))
+        let cut = match (crash, pull, self.troubles.client_down(client)) {
+            (Some((down, source)), ..) => Some((CutAt::Drawn, Execution::ClientCrash(down, source))),
+            (None, Some(PullMoment::During(moment)), _) => {
+                Some((moment.map_or(CutAt::Drawn, CutAt::Moment), Execution::Pulled))
             }
-            None | Some(PullMoment::After) => {
+            // The crash itself comes then, whatever the reader does.
+            (None, None, Some(crash)) => Some((CutAt::Time(crash), Execution::Answered)),
+            (None, ..) => None,
+        };
+        let cut = cut.and_then(|(when, ending)| {
+            let (lasted, pulled) = self.execute_cut_short(at, client, command, when)?;
+            Some((ending, at + lasted, Some(pulled)))
+        });
+        let pull = pull.filter(|moment| !matches!(moment, PullMoment::During(_)));
+        let (ending, until, pulled) = match (cut, pull) {
+            (Some(cut), _) => cut,
+            (None, Some(PullMoment::Before)) => (Execution::Pulled, at, Some(Pulled::Before)),
+            (None, _) => {
                 let work = self.execute(at, client, command, Power::steady(), &mut answer);
                 let work = work.expect("steady power lasts");
                 let until = at + self.plan.card.command_time(work, command.len(), answer.len());
@@ -306,9 +376,15 @@ impl World {
         done
     }
 
-    /// Executes a command while the card is being pulled out, at a moment drawn uniformly from those at which power can
-    /// fail. Returns how long it lasted, and that moment.
-    fn execute_cut_short(&mut self, at: SimTime, client: ClientId, command: &[u8]) -> (Span, Pulled) {
+    /// Executes a command while the card loses power. Returns how long it lasted, and the moment; `None`: it would be
+    /// over before, and nothing has been done.
+    fn execute_cut_short(
+        &mut self,
+        at: SimTime,
+        client: ClientId,
+        command: &[u8],
+        when: CutAt,
+    ) -> Option<(Span, Pulled)> {
         let visit = self.desks[client.index()].visit.as_mut().expect("a card is in the reader");
         // Try it on a copy to learn how many moments there are.
         let mut copy = self.cards.chip(visit.holder.card);
@@ -317,19 +393,15 @@ impl World {
         let work = card
             .execute(&self.kind, &mut copy.memory(&self.kind), &mut draws, command, &mut power, &mut answer)
             .expect("steady power lasts");
-        let moments = power.moments_passed();
-        let moment = visit.draws.below(PULL_WORDS[3], moments + 1);
-        let remains = match visit.draws.below(REMAINS_WORDS[0], 3) {
-            0 => Remains::Ones,
-            1 => Remains::Zeros,
-            _ => Remains::Mixed(visit.draws.double(REMAINS_WORDS[1])),
-        };
         let whole = self.plan.card.command_time(work, command.len(), answer.len());
+        let moments = power.moments_passed();
+        let (moment, lasted) = when.resolve(at, whole, moments, &mut visit.draws)?;
+        let remains = draw_remains(&mut visit.draws);
         answer.clear();
         // Past the last moment the card has done everything and only its answer is lost.
         let power = Power::fails_at(moment).leaving(remains);
         let _ = self.execute(at, client, command, power, &mut answer);
-        (whole * u64::from(moment + 1) / u64::from(moments + 2), Pulled::During { moment, moments })
+        Some((lasted, Pulled::During { moment, moments }))
     }
 
     /// Lets the checkers judge a command and what it did to the card's memory.
@@ -391,8 +463,13 @@ impl World {
     /// The card's time for a command is over.
     fn card_done(&mut self, at: SimTime, client: ClientId, out: &mut Out) {
         let desk = &mut self.desks[client.index()];
+        if let Reader::Executing { ending: Execution::ClientCrash(down, source), .. } = desk.reader {
+            self.count_strike(source);
+            return self.crash_client(at, client, down, out);
+        }
         let reader = std::mem::replace(&mut desk.reader, Reader::Idle);
         let (Reader::Executing { ending, .. }, Some(visit)) = (reader, &mut desk.visit) else { return };
+        let visit_pull = visit.pull.and_then(|pull| pull.placed);
         let parties = Parties { client, card: Some(visit.holder.card) };
         let answered = ending != Execution::Pulled;
         let trace = if answered { Trace::Answer } else { Trace::Pulled };
@@ -405,28 +482,35 @@ impl World {
             self.answer = answer;
         }
         if ending != Execution::Answered {
-            self.tally.pulls += 1;
+            match visit_pull {
+                Some(number) => self.tally.placed[number] += 1,
+                None => self.tally.pulls += 1,
+            }
             self.step(at, client, ClientInput::CardGone, out);
         }
     }
 
     /// A connection is over for its client.
-    fn ended(&mut self, at: SimTime, client: ClientId, ending: Ending, out: &mut Out) {
+    pub(super) fn ended(&mut self, at: SimTime, client: ClientId, ending: Ending, out: &mut Out) {
         let desk = &mut self.desks[client.index()];
-        desk.reader = Reader::Idle;
+        let down = matches!(desk.reader, Reader::Down { .. });
+        if !down {
+            desk.reader = Reader::Idle;
+        }
         let visit = desk.visit.as_mut().expect("a connection belongs to a visit");
         let holder = visit.holder;
         if let Some(tape) = self.recorder.tape(holder.card) {
             tape.push(at, Event::Ended(ending));
         }
+        self.troubles.forget(visit.connection);
         match ending {
             Ending::Again => {
                 let connection = self.next_connection(holder.card);
                 let mut visit = self.desks[client.index()].visit.take().expect("the visit goes on");
                 visit.reconnect(Seed(self.plan.seed), connection);
-                let reset = self.power_up(at, client, &mut visit);
+                let reader = self.power_up(at, client, &mut visit);
                 let desk = &mut self.desks[client.index()];
-                desk.reader = Reader::Resetting { until: at + reset };
+                desk.reader = reader;
                 desk.visit = Some(visit);
                 return;
             }
@@ -436,7 +520,6 @@ impl World {
                 self.cards.life_mut(holder.card).completed(at);
             }
             Ending::Failed { step, cause } => {
-                debug_assert!(cause != Cause::CardPulled || visit.pull.is_some());
                 self.recorder.session_failed(at, step, cause);
                 let life = self.cards.life_mut(holder.card);
                 if matches!(cause, Cause::ServerSaidNo | Cause::CardSaidNo(_)) {
@@ -455,7 +538,7 @@ impl World {
         self.send_back(at, client, holder.card, out);
         let desk = &mut self.desks[client.index()];
         self.spare_visits.extend(desk.visit.take());
-        if let Some(next) = desk.queue.pop_front() {
+        if !down && let Some(next) = desk.queue.pop_front() {
             self.insert(at, client, next);
         }
     }

@@ -11,20 +11,30 @@
 //! | a client, its reader and its queue | `desk` |
 //! | how a message is lost or delayed | [`mod@line`] |
 //! | the server's cores and queue | [`station`] |
+//! | when the server crashes | `crashes` |
+//! | which faults are counted | `tally` |
+//! | what is going to happen to a connection | `trouble` |
+//! | how power fails, and clients crash | `power` |
+//! | two connections of one card at once | `ghosts` |
 //! | how a card gets new keys from its issuer | `reissue` |
 //! | the end of a run | `epilogue` |
 
 pub mod cards;
 mod clients;
+mod crashes;
 mod desk;
 mod epilogue;
+mod ghosts;
 pub mod line;
 pub mod load;
+mod power;
 mod present;
 mod reissue;
 mod sample;
 mod servers;
 pub mod station;
+mod tally;
+mod trouble;
 
 pub use desk::Holder;
 
@@ -47,10 +57,13 @@ use crate::record::Recorder;
 use crate::record::tape::Event;
 
 use cards::{Before, Cards};
+use crashes::Crashes;
 use desk::{Desk, Visit};
-use line::{Arrival, Attempt, Line};
+use line::{Arrival, Attempt, Fate, Line};
 use present::Present;
 use station::Station;
+use tally::FaultTally;
+use trouble::{Strike, Troubles};
 
 /// What the world hands to the engine. The engine drains and reuses it.
 #[derive(Default)]
@@ -141,16 +154,6 @@ pub enum Why {
     Reissued,
 }
 
-/// How often each random fault could have struck, and did.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct FaultTally {
-    pub(crate) lost: u64,
-    pub(crate) reordered: u64,
-    pub(crate) connections: u64,
-    pub(crate) pulls: u64,
-    pub(crate) cut_by_outage: Vec<u64>,
-}
-
 /// How much cryptography a run did, on both sides, its epilogue included.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CryptoTally {
@@ -173,6 +176,10 @@ pub struct World {
     present: Present,
     pub(crate) server: Server<MemoryDirectory>,
     pub(crate) station: Station,
+    crashes: Crashes,
+    troubles: Troubles,
+    /// Whether something may be due at a client besides what its desk is at.
+    has_more_than_desks: bool,
     line: Line,
     pub(crate) recorder: Recorder,
     pub(crate) ledger: Ledger,
@@ -256,6 +263,7 @@ impl World {
         };
         let (clients, sites) = (plan.fleet.clients, plan.fleet.sites);
         let desks = (0..clients).map(|client| Desk::new(site_of(ClientId(client), clients, sites))).collect();
+        let troubles = Troubles::new(&plan.faults);
         World {
             kind,
             rules,
@@ -267,7 +275,10 @@ impl World {
             recorder: Recorder::new(plan.horizon),
             ledger: Ledger::new(suite, shape, plan.fleet.cards),
             dialogues: Dialogues::new(plan.fleet.cards, plan.update.due == DueAtStart::None),
-            tally: FaultTally { cut_by_outage: vec![0; plan.faults.outages.len()], ..FaultTally::default() },
+            crashes: Crashes::new(&plan),
+            has_more_than_desks: troubles.possible || !troubles.client_downs.is_empty(),
+            troubles,
+            tally: FaultTally::new(&plan.faults),
             crypto: CryptoTally::default(),
             client_out: Outbox::default(),
             server_out: Outbox::default(),
@@ -331,10 +342,18 @@ impl World {
         );
     }
 
-    /// Hands a datagram to the line of `client` at `now`. Nothing is sent any more once the horizon is reached.
-    fn send(&mut self, now: SimTime, client: ClientId, attempt: Attempt, datagram: &[u8], out: &mut Out) {
+    /// Hands a datagram to the line of `client` at `now`. Nothing is sent any more once the horizon is reached. Returns
+    /// what is going to strike the client now that it has sent this.
+    fn send(
+        &mut self,
+        now: SimTime,
+        client: ClientId,
+        attempt: Attempt,
+        datagram: &[u8],
+        out: &mut Out,
+    ) -> Option<Strike> {
         if !self.recorder.is_load(now) {
-            return;
+            return None;
         }
         let desk = &mut self.desks[client.index()];
         let retransmission = attempt.direction == Direction::Up && attempt.copy > 0;
@@ -345,6 +364,10 @@ impl World {
             Direction::Down => &mut desk.down,
         };
         let (length, site) = (datagram.len(), desk.site);
+        let Attempt { direction, sequence, copy } = attempt;
+        let after = (copy == 0)
+            .then(|| self.troubles.at_message(connection, direction, datagram, sequence))
+            .flatten();
         let fate = match &mut desk.visit {
             Some(visit) if visit.connection == connection => {
                 self.line.fate(now, site, attempt, length, wire, &mut visit.line)
@@ -355,13 +378,32 @@ impl World {
             }
         };
         self.recorder.sent(now, size, retransmission);
+        let lost_for_good = self.troubles.loses(connection, direction, sequence);
         if let Some(tape) = self.recorder.tape_about(datagram) {
-            let Attempt { direction, copy, .. } = attempt;
+            let fate = if lost_for_good.is_some() { Fate::LOST } else { fate };
             tape.push(now, Event::Sent { direction, copy, fate, datagram: datagram.to_vec() });
         }
+        if let Some((source, first)) = lost_for_good {
+            self.recorder.counts.messages_lost += 1;
+            if first {
+                self.count_strike(source);
+            }
+            return after;
+        }
+        let mut late = None;
+        if copy == 0
+            && !matches!(fate.first, Arrival::Cut(..))
+            && let Some((source, by)) = self.troubles.repeats(connection, direction, sequence)
+        {
+            late = Some(self.line.late(now + by, site, direction));
+            self.count_strike(source);
+            self.recorder.counts.messages_duplicated += 1;
+        }
+        let desk = &mut self.desks[client.index()];
         self.tally.reordered += u64::from(fate.reordered);
+        self.tally.duplicated += u64::from(fate.duplicate.is_some());
         self.recorder.counts.messages_duplicated += u64::from(fate.duplicate.is_some());
-        for arrival in [Some(fate.first), fate.duplicate].into_iter().flatten() {
+        for arrival in [Some(fate.first), fate.duplicate, late].into_iter().flatten() {
             let (at, doomed) = match arrival {
                 Arrival::At(at) => (at, false),
                 Arrival::Cut(outage, at) => {
@@ -376,9 +418,10 @@ impl World {
                 }
             };
             desk.sent += 1;
-            let (direction, order, slot) = (attempt.direction, desk.sent, out.datagrams.put(datagram));
+            let (order, slot) = (desk.sent, out.datagrams.put(datagram));
             out.flights.push(Flight { client, direction, at, order, doomed, slot });
         }
+        after
     }
 }
 

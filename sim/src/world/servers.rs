@@ -6,10 +6,10 @@ use keystorm_model::outbox::Outbox;
 use keystorm_model::reject::Reject;
 use keystorm_model::secure::Direction;
 use keystorm_model::server::{Directory, ServerEffect};
-use keystorm_model::{ClientId, ConnectionId, SimTime};
+use keystorm_model::{ClientId, ConnectionId, SimTime, Span};
 use keystorm_reports::results::Phase;
 
-use crate::plan::SessionPlan;
+use crate::plan::{Mishap, SessionPlan};
 use crate::record::Origin;
 use crate::record::digest::{Parties, Trace};
 use crate::record::tape::Event;
@@ -23,7 +23,9 @@ const LATE_PROBE: u8 = 0x80;
 impl World {
     /// A datagram of `client` arrives at the server.
     pub fn server_receive(&mut self, at: SimTime, client: ClientId, datagram: &[u8], out: &mut Out) {
-        if self.station.is_idle(at) {
+        if self.crashes.is_down(at) {
+            self.recorder.counts.messages_lost += 1;
+        } else if self.station.is_idle(at) {
             self.delivered(at, client, datagram);
             self.serve(at, at, client, datagram, out);
         } else if self.station.enqueue(at, client, datagram) {
@@ -37,13 +39,19 @@ impl World {
         }
     }
 
-    /// When a waiting datagram can be served.
+    /// When a waiting datagram can be served, or the server crashes.
     pub fn server_due(&self) -> Option<SimTime> {
-        self.station.next_start()
+        match (self.station.next_start(), self.crashes.due()) {
+            (Some(start), Some(crash)) => Some(start.min(crash)),
+            (start, crash) => start.or(crash),
+        }
     }
 
-    /// Serves the first waiting datagram from `at` on.
+    /// Lets the server crash at `at`, if that is due, or else serves the first waiting datagram from then on.
     pub fn server_wake(&mut self, at: SimTime, out: &mut Out) {
+        if self.crash_server_if_due(at) {
+            return;
+        }
         if let Some(waiting) = self.station.dequeue(at) {
             self.serve(waiting.arrived, at, waiting.client, &waiting.datagram, out);
             self.station.recycle(waiting);
@@ -60,6 +68,10 @@ impl World {
             && let Some(tape) = self.recorder.tape_about(datagram)
         {
             tape.push(start, Event::Waited(start.since(arrived)));
+        }
+        if let Some((Mishap::ServerCrash { after, down }, source)) = self.troubles.crashes_server(datagram) {
+            self.count_strike(source);
+            return self.crash_at(start, datagram, after, down);
         }
         let mut effects = std::mem::take(&mut self.server_out);
         let work = self.server.step(start, datagram, &mut effects);
@@ -80,19 +92,19 @@ impl World {
             match effect {
                 ServerEffect::Answer { datagram, sequence, copy } => {
                     let attempt = Attempt { direction: Direction::Down, sequence, copy };
-                    self.send(finish, client, attempt, effects.get(datagram), out);
+                    self.answer(start, finish, client, attempt, effects.get(datagram), out);
                 }
                 ServerEffect::Stale { datagram, sequence } => {
                     // It belongs to no connection that could count it; its repeats must not share one fate.
                     let stales = &mut self.desks[client.index()].stales;
                     *stales = stales.wrapping_add(1);
                     let attempt = Attempt { direction: Direction::Down, sequence, copy: 0x80 | *stales };
-                    self.send(finish, client, attempt, effects.get(datagram), out);
+                    self.answer(start, finish, client, attempt, effects.get(datagram), out);
                 }
                 ServerEffect::ProbeAnswer { datagram, sequence } => {
                     let copy = self.probe_copy(client, connection_of(effects.get(datagram)));
                     let attempt = Attempt { direction: Direction::Down, sequence, copy };
-                    self.send(finish, client, attempt, effects.get(datagram), out);
+                    self.answer(start, finish, client, attempt, effects.get(datagram), out);
                 }
                 effect => self.note(finish, true, effect, &effects),
             }
@@ -117,6 +129,50 @@ impl World {
         {
             let what = "session data came under another key than the server's".into();
             self.ledger.violation(now, header.card, what);
+        }
+    }
+
+    /// The server crashes at a request that it was about to serve: before it acts on it, or as soon as it has.
+    fn crash_at(&mut self, at: SimTime, datagram: &[u8], after: bool, down: Span) {
+        if after {
+            let mut effects = std::mem::take(&mut self.server_out);
+            self.server.step(at, datagram, &mut effects);
+            self.listen(at, datagram, &effects);
+            for &effect in &effects.effects {
+                let sent = matches!(
+                    effect,
+                    ServerEffect::Answer { .. }
+                        | ServerEffect::Stale { .. }
+                        | ServerEffect::ProbeAnswer { .. }
+                );
+                if !sent {
+                    self.note(at, true, effect, &effects);
+                }
+            }
+            effects.clear();
+            self.server_out = effects;
+        } else {
+            self.recorder.counts.requests_lost_in_crashes += 1;
+        }
+        self.crash_server(at, down);
+    }
+
+    /// Hands an answer to the line at `finish`, unless the server crashes before.
+    fn answer(
+        &mut self,
+        start: SimTime,
+        finish: SimTime,
+        client: ClientId,
+        attempt: Attempt,
+        datagram: &[u8],
+        out: &mut Out,
+    ) {
+        let before = out.flights.len();
+        self.send(finish, client, attempt, datagram, out);
+        for flight in &out.flights[before..] {
+            if !flight.doomed {
+                self.crashes.answered(start, finish, client, flight.order);
+            }
         }
     }
 

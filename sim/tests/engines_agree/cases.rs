@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use keystorm::engine::Progress;
 use keystorm::issue::{Order, fresh};
 use keystorm::plan::{
-    ArrivalsPlan, DelayPlan, EngineKind, FaultPlan, LinePlan, LossPlan, Plan, ReissueWay, ServerKeys,
-    UpdatePlan,
+    ArrivalsPlan, DelayPlan, EngineKind, FaultPlan, LinePlan, LossPlan, Mishap, Plan, ReissueWay, ServerKeys,
+    UpdatePlan, Ways,
 };
 use keystorm::replicate::replicate;
 use keystorm::run::Finished;
@@ -118,6 +118,45 @@ pub(crate) const FAULTS: &[Fault] = &[
         ],
     ),
     by_clock("outages", &["faults.outage=[{site=0,at='2s',for='4s'},{site=1,at='3s',for='300ms'}]"]),
+    by_clock(
+        "outages of one direction and of all sites",
+        &[
+            "faults.outage=[{at='2s',for='400ms'},{at='3s',for='1s',direction='up'},{site=1,at='3s',for='2s',direction='down'}]",
+        ],
+    ),
+    fault("clients that crash", &["faults.client_crash=35%", "faults.client_crash_for=900ms"]),
+    fault("messages lost for good", &["faults.lose=35%"]),
+    fault("late messages", &["faults.late=50%", "faults.late_by=4s"]),
+    fault("cards put in again", &["faults.reinsert=35%"]),
+    fault(
+        "pulls at a named step",
+        &[
+            "faults.place=[{card=0,step='INTERNAL AUTHENTICATE Kai[1]',kind='pulled before'},{card=1,step='GET CHALLENGE',kind='pulled after'},{card=2,connection=2,step='EXTERNAL AUTHENTICATE Kae[2]',kind='pulled during',moment=0},{card=2,step='GET CHALLENGE',kind='pulled before'}]",
+        ],
+    ),
+    fault(
+        "messages at a named step",
+        &[
+            "faults.place=[{card=0,step='CardProof',kind='lost up'},{card=1,step='ServerProof',kind='lost down'},{card=2,step='ServerVerdict',kind='late',by='3s'},{card=3,step='Verdict',kind='late',by='3s'},{card=4,step='CardProof',kind='reinserted'},{card=5,step='ServerChallenge',kind='client crash',for='1s'}]",
+        ],
+    ),
+    by_clock(
+        "crashes at a named step",
+        &[
+            "faults.place=[{card=3,step='ServerVerdict',kind='server crash before',for='300ms'},{card=4,step='CardProof',kind='server crash after',for='20ms'}]",
+        ],
+    ),
+    by_clock(
+        "clients that are down",
+        &[
+            "faults.client_down=[{client=3,at='2s',for='700ms'},{client=17,at='3s',for='1s'},{client=20,at='3100ms',for='5s'}]",
+        ],
+    ),
+    by_clock("a server that is down", &["faults.server_down=[{at='2s',for='700ms'},{at='4s',for='9ms'}]"]),
+    by_clock(
+        "a server that crashes",
+        &["faults.server_crash={every='2s',for='300ms'}", "server.costs.datagram=3ms"],
+    ),
     by_clock("periods that turn", &["update.periods=['3s','5s']", "update.due=none"]),
     by_clock("impatient clients", &["line.retry.first=7100us", "line.retry.tries=9"]),
     by_clock("a full queue", &["server.cores=1", "server.queue=2", "server.costs.datagram=9ms"]),
@@ -293,7 +332,20 @@ impl Coverage {
 /// What a plan exercises of all that can go wrong. A new field of these plans does not compile until it is named
 /// here, and then fails the test until a row of [`FAULTS`] has it.
 fn exercised(plan: &Plan) -> Vec<(&'static str, bool)> {
-    let FaultPlan { pull, outages } = &plan.faults;
+    let FaultPlan {
+        pull,
+        client_crash,
+        client_crash_for: _,
+        client_downs,
+        lose,
+        late,
+        late_by: _,
+        reinsert,
+        placed,
+        outages,
+        server_downs,
+        server_crash,
+    } = &plan.faults;
     let UpdatePlan {
         embodiments: _,
         complement,
@@ -341,7 +393,9 @@ fn exercised(plan: &Plan) -> Vec<(&'static str, bool)> {
         Spread::Waves { .. } => "waves",
         Spread::Admission(_) => "admission",
     };
-    vec![
+    let kinds = Mishap::names().into_iter();
+    let placed = kinds.map(|kind| (kind, placed.iter().any(|fault| fault.mishap.name() == kind)));
+    let mut exercised = vec![
         (arrivals, true),
         (spread, true),
         ("update.order", !orders.is_empty()),
@@ -359,7 +413,18 @@ fn exercised(plan: &Plan) -> Vec<(&'static str, bool)> {
         ("T=0", rules.protocol == Protocol::T0),
         ("SELECT", !rules.implicit_df),
         ("faults.pull", !pull.is_zero()),
-        ("faults.outage", !outages.is_empty()),
+        ("faults.outage of one site", outages.iter().any(|outage| outage.site.is_some())),
+        ("faults.outage of all sites", outages.iter().any(|outage| outage.site.is_none())),
+        ("faults.outage both ways", outages.iter().any(|outage| outage.ways == Ways::Both)),
+        ("faults.outage upward", outages.iter().any(|outage| outage.ways == Ways::Up)),
+        ("faults.outage downward", outages.iter().any(|outage| outage.ways == Ways::Down)),
+        ("faults.client_crash", !client_crash.is_zero()),
+        ("faults.client_down", !client_downs.is_empty()),
+        ("faults.lose", !lose.is_zero()),
+        ("faults.late", !late.is_zero()),
+        ("faults.reinsert", !reinsert.is_zero()),
+        ("faults.server_down", !server_downs.is_empty()),
+        ("faults.server_crash", server_crash.is_some()),
         ("line.loss", independent),
         ("line.burst", burst),
         ("line.duplicate", !duplicate.is_zero()),
@@ -369,7 +434,9 @@ fn exercised(plan: &Plan) -> Vec<(&'static str, bool)> {
         ("fixed delay", fixed),
         ("uniform delay", uniform),
         ("exponential delay", exponential),
-    ]
+    ];
+    exercised.extend(placed);
+    exercised
 }
 
 /// What is kept of a run.

@@ -288,11 +288,7 @@ impl Bench {
 
     /// The server crashes and starts again: its directory is all that it has left.
     pub(crate) fn restart_server(&mut self) {
-        let rules = self.server.rules().clone();
-        let start = |directory| Server::start(rules.clone(), self.seed, directory, CARDS);
-        let nothing = start(Watched::new(Vec::new(), self.kind.shape, 0));
-        let directory = std::mem::replace(&mut self.server, nothing).stop();
-        self.server = start(directory);
+        self.server.restart(&mut Outbox::default());
         self.judge.forgets_open_updates();
     }
 
