@@ -10,14 +10,14 @@ use keystorm_model::message::{self, Header, Message};
 use keystorm_model::orders::Orders;
 use keystorm_model::outbox::Outbox;
 use keystorm_model::rings::Ring;
-use keystorm_model::server::{Recovery, ServerEffect, ServerRules};
+use keystorm_model::server::{Recovery, ServerEffect, ServerRules, Spread};
 use keystorm_model::{CardId, ConnectionId, SimTime};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::policy::{Expected, Known, Renewed, Stage};
 
 /// About so many cards are watched.
-pub const WATCHED: u32 = 10_000;
+pub const WATCHED: u32 = 2_000;
 
 /// How far a connection has come.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -51,6 +51,8 @@ struct Talk {
 struct Watched {
     talks: Vec<Talk>,
     known: Known,
+    /// Whether a renewal has been offered that was not committed.
+    begun: bool,
 }
 
 /// The dialogues of a fleet.
@@ -84,11 +86,25 @@ impl Dialogues {
     }
 
     /// The card has been issued anew: its connections are over.
-    pub fn reissued(&mut self, card: CardId, at: SimTime) {
-        if let Some(watched) = self.cards.get_mut(&card) {
+    pub fn reissued(&mut self, rules: &ServerRules, card: CardId, at: SimTime) {
+        if card.0.is_multiple_of(self.watch_every) {
+            let watched = Self::watched(&mut self.cards, rules, card, self.issued_now);
             watched.talks.clear();
             watched.known.reissued(at);
+            watched.begun = false;
         }
+    }
+
+    fn watched<'c>(
+        cards: &'c mut BTreeMap<CardId, Watched>,
+        rules: &ServerRules,
+        card: CardId,
+        issued_now: bool,
+    ) -> &'c mut Watched {
+        cards.entry(card).or_insert_with(|| {
+            let known = Known::new(rules.schedule.depths(), issued_now);
+            Watched { talks: Vec::new(), known, begun: false }
+        })
     }
 
     /// The server has taken in `datagram` at `now`, with these effects; `staged` says whether its directory now holds a
@@ -106,9 +122,7 @@ impl Dialogues {
         if card.0.is_multiple_of(self.watch_every)
             && let Ok((header, request)) = message::decode(datagram)
         {
-            let known = || Known::new(rules.schedule.depths(), self.issued_now);
-            let watched =
-                self.cards.entry(card).or_insert_with(|| Watched { talks: Vec::new(), known: known() });
+            let watched = Self::watched(&mut self.cards, rules, card, self.issued_now);
             let mut step = Hearing {
                 rules,
                 now,
@@ -117,9 +131,12 @@ impl Dialogues {
                 watched,
                 randoms: &mut self.randoms,
                 wrong: &mut self.wrong,
+                deferred: false,
             };
             step.hear(out);
-            if rules.recovery == Recovery::StageAndFlip && watched.known.stage.is_some() != staged(card) {
+            // What a card that waits for its issuer still renews is not followed.
+            let followed = rules.recovery == Recovery::StageAndFlip && !watched.known.recalled;
+            if followed && watched.known.stage.is_some() != staged(card) {
                 let how =
                     if staged(card) { "is left by its commit" } else { "was dropped, or is not durable" };
                 self.wrong.push(format!("a stage {how}"));
@@ -138,6 +155,8 @@ struct Hearing<'a> {
     watched: &'a mut Watched,
     randoms: &'a mut BTreeSet<(CardId, u64)>,
     wrong: &'a mut Vec<String>,
+    /// Whether the server has said that a renewal which is due has to wait.
+    deferred: bool,
 }
 
 impl Hearing<'_> {
@@ -155,6 +174,7 @@ impl Hearing<'_> {
         }
         for &effect in &out.effects {
             match effect {
+                ServerEffect::Deferred(_) => self.deferred = true,
                 ServerEffect::Answer { datagram, copy, .. } => self.answer(place, out.get(datagram), copy),
                 ServerEffect::Committed { card, .. } if card == self.header.card => self.committed(place),
                 ServerEffect::Promoted { card, .. } if card == self.header.card => self.promoted(place),
@@ -212,7 +232,10 @@ impl Hearing<'_> {
     fn opened(&mut self, update: bool, pair: [u8; 2], rs: &[u8], answer: &[u8]) {
         let card = self.header.card;
         self.random("Rs", rs);
-        let told = self.watched.known.expected(self.rules, card, self.now);
+        let mut told = self.watched.known.expected(self.rules, card, self.now);
+        if self.deferred {
+            told = told.map(|due| self.put_off(due));
+        }
         if let Some(expected) = told {
             let named = self.rules.shape.internal() - pair[0];
             let right = self.rules.shape.external() - pair[1] == named
@@ -236,6 +259,17 @@ impl Hearing<'_> {
             pair,
             update,
         });
+    }
+
+    /// What a connection is told that was to renew keys, and is not admitted.
+    fn put_off(&mut self, due: Expected) -> Expected {
+        if due.renew.is_none() || !matches!(self.rules.schedule.spread, Spread::Admission(_)) {
+            self.wrong("the server put a renewal off that was not due, or that nothing holds back");
+        }
+        if self.watched.begun {
+            self.wrong("the server put a renewal off that it had begun");
+        }
+        Expected { pair: 0, renew: None, guess: false }
     }
 
     fn random(&mut self, name: &str, random: &[u8]) {
@@ -314,6 +348,7 @@ impl Hearing<'_> {
             self.watched.known.recalled = true;
         }
         let Some(renewed) = renew else { return };
+        self.watched.begun = true;
         let keys: Vec<_> = (0..orders.len()).filter_map(|index| orders.key(index)).collect();
         if keys != expected_keys(rules, card, renewed) {
             self.wrong(format!("the server renews {keys:?} where {renewed:?} was to be renewed"));
@@ -346,6 +381,7 @@ impl Hearing<'_> {
         let renewed = talk.and_then(|talk| Some((talk.told?.renew?, talk.opened)));
         if let Some((renewed, opened)) = renewed {
             self.watched.known.committed(self.rules, self.header.card, renewed, opened);
+            self.watched.begun = false;
         }
     }
 
@@ -367,6 +403,7 @@ impl Hearing<'_> {
             return self.wrong("the server promoted a stage without a proof under its keys");
         }
         self.watched.known.committed(rules, card, stage.due, stage.opened);
+        self.watched.begun = false;
     }
 }
 

@@ -43,6 +43,24 @@ pub(super) struct Expected {
     pub(super) guess: bool,
 }
 
+/// When the last thing fell due at `depth` until `now`; 0: nothing ever did. A card whose turn comes later than others'
+/// is due from then on, for the period that turned before.
+fn fell_due(rules: &ServerRules, card: CardId, depth: u8, now: SimTime) -> Moment {
+    let schedule = &rules.schedule;
+    let own = now.as_ns().checked_sub(schedule.spread.offset(card).as_ns());
+    let turn = schedule.periods.get(usize::from(depth)).zip(own).map_or(0, |(period, own)| {
+        let length = period.as_ns().max(1);
+        turned(own - own % length)
+    });
+    let concerns = |cards: &OrderedCards| match cards {
+        OrderedCards::All => true,
+        OrderedCards::Listed(cards) => cards.contains(&card),
+    };
+    let orders = schedule.orders.iter();
+    let given = orders.filter(|it| it.depth == Depth(depth) && it.at <= now && concerns(&it.cards));
+    given.map(|order| ordered(order.at.as_ns())).max().unwrap_or(0).max(turn)
+}
+
 /// What is known of one card's renewals.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Known {
@@ -74,8 +92,9 @@ impl Known {
         let runs = renewed.escalated || rules.embodiment(card).runs();
         let root = renewed.depth + 1 == rules.shape.depths();
         let shallowest = if runs && !root { 0 } else { renewed.depth };
-        for covered in which.iter_mut().take(usize::from(renewed.depth) + 1).skip(shallowest.into()) {
-            *covered = ordered(opened.as_ns());
+        for depth in shallowest..=renewed.depth {
+            let Some(covered) = which.get_mut(usize::from(depth)) else { continue };
+            *covered = (*covered).max(fell_due(rules, card, depth, opened));
         }
     }
 
@@ -112,19 +131,7 @@ impl Known {
 
     /// Whether something fell due at `depth` and is not done.
     fn is_due(&self, rules: &ServerRules, card: CardId, depth: u8, now: SimTime) -> bool {
-        let schedule = &rules.schedule;
-        let period = schedule.periods.get(usize::from(depth));
-        let turn = period.map_or(0, |period| {
-            let length = period.as_ns().max(1);
-            turned(now.as_ns() - now.as_ns() % length)
-        });
-        let concerns = |cards: &OrderedCards| match cards {
-            OrderedCards::All => true,
-            OrderedCards::Listed(cards) => cards.contains(&card),
-        };
-        let orders = schedule.orders.iter();
-        let given = orders.filter(|it| it.depth == Depth(depth) && it.at <= now && concerns(&it.cards));
-        let last = given.map(|order| ordered(order.at.as_ns())).max().unwrap_or(0).max(turn);
+        let last = fell_due(rules, card, depth, now);
         last > self.covered[usize::from(depth)].max(self.spent[usize::from(depth)])
     }
 

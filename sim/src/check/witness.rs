@@ -29,6 +29,9 @@ pub struct Witness {
     given: Vec<u64>,
 }
 
+/// Stands for the hash of an answer that has not been fetched.
+const NOT_FETCHED: u64 = 0;
+
 impl Witness {
     /// The card has been reset, or has lost its power.
     pub fn reset(&mut self) {
@@ -100,12 +103,13 @@ impl Witness {
         self.fetched.extend_from_slice(data);
         if !more {
             let hash = xxh3_64(&self.fetched);
-            self.answers = [Some((number, hash)), self.answers[0]];
+            let before = if self.answers[0] == Some((number, NOT_FETCHED)) { 1 } else { 0 };
+            self.answers = [Some((number, hash)), self.answers[before]];
             self.given.push(hash);
             self.fetching = None;
         } else if self.fetched.is_empty() {
             // The key has been used, whether its answer is fetched or not.
-            self.answers = [Some((number, 0)), self.answers[0]];
+            self.answers = [Some((number, NOT_FETCHED)), self.answers[0]];
         }
     }
 

@@ -46,12 +46,22 @@ fn smaller(case: &Case) -> Vec<Case> {
     let halves = halved.into_iter().filter_map(|key| with(case, key, halve));
     let decremented =
         ["fleet.cards", "fleet.clients"].into_iter().filter_map(|key| with(case, key, decrement));
+    let mut tables: Vec<&str> =
+        case.settings.iter().filter_map(|(key, _)| Some(key.rsplit_once('.')?.0)).collect();
+    tables.sort_unstable();
+    tables.dedup();
+    // Keys of one table may need each other.
+    let without_table = tables.into_iter().map(|table| {
+        let outside = |key: &str| key.rsplit_once('.').is_none_or(|(other, _)| other != table);
+        let settings = case.settings.iter().filter(|(key, _)| outside(key)).cloned().collect();
+        Case { settings, ..case.clone() }
+    });
     let without = (0..case.settings.len()).map(|place| {
         let mut settings = case.settings.clone();
         settings.remove(place);
         Case { settings, ..case.clone() }
     });
-    halves.chain(without).chain(decremented).collect()
+    halves.chain(without_table).chain(without).chain(decremented).collect()
 }
 
 fn with(case: &Case, key: &str, change: fn(&str) -> Option<String>) -> Option<Case> {

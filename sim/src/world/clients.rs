@@ -218,6 +218,8 @@ impl World {
                     let strike = self.send(at, client, attempt, effects.get(datagram), out);
                     after = after.or(strike);
                 }
+                // The client learns at once that nobody carries it out.
+                ClientEffect::Command(_) if self.card_is_out => {}
                 ClientEffect::Command(command) => {
                     self.judge_turn(at, client);
                     self.command(at, client, effects.get(command));
@@ -478,7 +480,9 @@ impl World {
         if answered {
             let mut answer = std::mem::take(&mut self.answer);
             std::mem::swap(&mut answer, &mut visit.answer);
+            self.card_is_out = ending != Execution::Answered;
             self.step(at, client, ClientInput::CardAnswer(&answer), out);
+            self.card_is_out = false;
             self.answer = answer;
         }
         if ending != Execution::Answered {

@@ -10,8 +10,8 @@ use keystorm_model::card::{Card, Power};
 use keystorm_model::client::{Client, ClientEffect, ClientInput, Ending};
 use keystorm_model::draw::{Draws, Purpose, Seed};
 use keystorm_model::outbox::Outbox;
-use keystorm_model::rings::Ring;
-use keystorm_model::server::{Directory, Recovery, RootRenewal, ServerEffect};
+use keystorm_model::rings::{KeyRef, Ring};
+use keystorm_model::server::{Directory, Recovery, RootRenewal, ServerEffect, Stage};
 use keystorm_model::{CardId, ClientId, Depth, SimTime, Span};
 use keystorm_reports::results::{CardRow, DepthRow, Outcome, PairState};
 
@@ -93,21 +93,29 @@ impl World {
     }
 
     /// How many connections the liveness rule allows a card to be brought up to date: one for each depth that is due, or
-    /// a single one for all of them in embodiment 3, and one more to find out about a stage; none for a root that only
-    /// the issuer can renew.
+    /// a single one for all of them in embodiment 3; none for a root that only the issuer can renew. A stage comes before
+    /// them: it takes one to find out about it and one to do it again, and saves what it covers of what is due.
     fn connections_due(&self, card: CardId) -> usize {
         let (now, rules) = (self.last_moment(), self.server.rules());
+        let stage = self.server.directory().staged(card);
+        let covered = |depth: Depth, since| {
+            let by = |stage: &Stage| {
+                rules.renewed_depths(card, stage.due).any(|renewed| renewed == depth)
+                    && rules.schedule.due_since(card, depth, stage.opened) == since
+            };
+            stage.is_some_and(by)
+        };
         let due = |depth: &Depth| {
             let since = rules.schedule.due_since(card, *depth, now);
-            self.server.directory().renewal(card, *depth).committed < since
+            self.server.directory().renewal(card, *depth).committed < since && !covered(*depth, since)
         };
         let root = Depth(rules.shape.depths() - 1);
         let depths = || (0..rules.schedule.depths()).map(Depth).filter(due);
         let below_root = depths().filter(|&depth| depth != root).count();
         let itself = rules.schedule.root == Some(RootRenewal::Itself) && depths().any(|depth| depth == root);
         let runs = rules.embodiment(card).runs();
-        let guess = usize::from(self.server.directory().staged(card).is_some());
-        guess + usize::from(itself) + if runs { below_root.min(1) } else { below_root }
+        let staged = stage.map_or(0, |stage| 1 + usize::from(!stage.tried));
+        staged + usize::from(itself) + if runs { below_root.min(1) } else { below_root }
     }
 
     fn bring_up_to_date(&mut self, card: CardId) {
@@ -281,19 +289,19 @@ impl World {
         self.ledger.pair(card, depth, keys, torn, |slot| directory.key(card, slot))
     }
 
+    /// Whether card and server hold halves of the same pair.
+    pub(super) fn agree_in(&self, card: CardId, key: KeyRef) -> bool {
+        let slot = self.plan.fleet.shape.slot(key).expect("only existing keys are named");
+        let pair = self.server.directory().key(card, slot);
+        let on_card = &self.cards.keys(card)[self.kind.layout().range(slot)];
+        *on_card == *self.kind.suite.half_on_card(key.ring, pair)
+    }
+
     /// What became of a card, once the epilogue is over.
     fn outcome(&self, card: CardId) -> Outcome {
         let next = self.server.next_assignment(card, self.last_moment()).pair;
         let tries = self.cards.tries(card)[next.external.index() - 1];
-        let shape = self.plan.fleet.shape;
-        let layout = self.kind.layout();
-        let keys = self.cards.keys(card);
-        let agrees = |ring, no| {
-            let key = keystorm_model::rings::KeyRef { ring, no };
-            let slot = shape.slot(key).expect("the policy names existing keys");
-            let pair = self.server.directory().key(card, slot);
-            keys[layout.range(slot)] == *self.kind.suite.half_on_card(ring, pair)
-        };
+        let agrees = |ring, no| self.agree_in(card, KeyRef { ring, no });
         if self.cards.marks(card).torn() != 0 {
             Outcome::Torn
         } else if tries == 0 {

@@ -197,6 +197,8 @@ pub struct World {
     answer: Vec<u8>,
     /// A card's memory before the command that it is given.
     before: Before,
+    /// The card that has just answered has been pulled out since.
+    card_is_out: bool,
     /// The cards that take part: all of them, or a single one.
     cast: Range<u32>,
 }
@@ -286,6 +288,7 @@ impl World {
             idle_client: Client::default(),
             answer: Vec::new(),
             before: Before::default(),
+            card_is_out: false,
             cast: 0..plan.fleet.cards,
             cards,
             plan,

@@ -69,7 +69,7 @@ impl World {
         effects.clear();
         self.server_out = effects;
         self.ledger.reissued(card);
-        self.dialogues.reissued(card, at);
+        self.dialogues.reissued(self.server.rules(), card, at);
         self.recorder.counts.reissues += 1;
     }
 }

@@ -4,6 +4,7 @@ use keystorm_model::draw::{Purpose, Seed};
 use keystorm_model::message;
 use keystorm_model::outbox::Outbox;
 use keystorm_model::reject::Reject;
+use keystorm_model::rings::Ring;
 use keystorm_model::secure::Direction;
 use keystorm_model::server::{Directory, ServerEffect};
 use keystorm_model::{ClientId, ConnectionId, SimTime, Span};
@@ -126,6 +127,8 @@ impl World {
         let sealed = ServerEffect::Rejected(Reject::BadSeal);
         if effects.effects.contains(&sealed)
             && let Ok((header, _)) = message::decode(datagram)
+            // Under first-contact an interrupted renewal leaves a working key for good that the server does not have.
+            && self.agree_in(header.card, self.kind.shape.working().key(Ring::Internal))
         {
             let what = "session data came under another key than the server's".into();
             self.ledger.violation(now, header.card, what);

@@ -107,6 +107,13 @@ fn a_card_is_pulled_at_the_named_command_and_moment() {
     }
 }
 
+#[test]
+fn a_card_that_is_pulled_after_a_command_does_not_carry_out_the_next() {
+    let writes = |fault: &str| card_17(&placed(fault, &[])).nvm_writes;
+    let after = writes("step='INTERNAL AUTHENTICATE Kai[2]',nth=2,kind='pulled after'");
+    assert_eq!(after, writes("step='STORE KEY Kai[3]',kind='pulled before'"), "nothing was stored");
+}
+
 /// The second of two pulls strikes while the card restores, at its next power-up, what the first one cut short.
 #[test]
 fn a_card_is_pulled_while_it_restores_its_memory() {
