@@ -347,9 +347,10 @@ impl Hearing<'_> {
         if orders.way().root() {
             self.watched.known.recalled = true;
         }
-        let Some(renewed) = renew else { return };
-        self.watched.begun = true;
         let keys: Vec<_> = (0..orders.len()).filter_map(|index| orders.key(index)).collect();
+        // What could not be foreseen, since the root was under way, is taken as it comes.
+        let Some(renewed) = renew.or_else(|| renewal_of(rules, card, &keys)) else { return };
+        self.watched.begun = true;
         if keys != expected_keys(rules, card, renewed) {
             self.wrong(format!("the server renews {keys:?} where {renewed:?} was to be renewed"));
         }
@@ -405,6 +406,13 @@ impl Hearing<'_> {
         self.watched.known.committed(rules, card, stage.due, stage.opened);
         self.watched.begun = false;
     }
+}
+
+/// The renewal that replaces these keys; `None`: there is no such one, or it is the root's.
+fn renewal_of(rules: &ServerRules, card: CardId, keys: &[keystorm_model::rings::KeyRef]) -> Option<Renewed> {
+    let depths = 0..rules.shape.depths() - 1;
+    let mut all = depths.flat_map(|depth| [false, true].map(|escalated| Renewed { depth, escalated }));
+    all.find(|&renewed| expected_keys(rules, card, renewed) == keys)
 }
 
 /// The keys that a renewal replaces, in their order.
