@@ -8,10 +8,11 @@ use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process;
 
+use crate::html::REPORT_FILE;
 use crate::manifest::{MANIFEST_FILE, MATRIX_KIND, RUN_KIND, kind_of};
 
 /// Everything that a run directory holds.
-const FILES_OF_A_RUN: [&str; 10] = [
+const FILES_OF_A_RUN: [&str; 11] = [
     MANIFEST_FILE,
     "cards.csv",
     "failures.csv",
@@ -20,6 +21,7 @@ const FILES_OF_A_RUN: [&str; 10] = [
     "latency",
     "latency.hlog",
     "phases.csv",
+    REPORT_FILE,
     "summary.csv",
     "timeline.csv",
 ];
@@ -54,6 +56,14 @@ pub enum DirError {
         /// What is there.
         found: String,
     },
+    /// A file is not what keystorm wrote. Exit code 1.
+    #[error("{} is damaged: {what}; make it again", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The file system refused. Exit code 1.
     #[error("cannot {doing} {}: {source}; {}", path.display(), remedy(source))]
     Io {
@@ -81,7 +91,7 @@ impl DirError {
     pub fn exit_code(&self) -> u8 {
         match self {
             DirError::InTheWay { .. } | DirError::NotOurs { .. } => 2,
-            DirError::Io { .. } | DirError::Displaced { .. } => 1,
+            DirError::Damaged { .. } | DirError::Io { .. } | DirError::Displaced { .. } => 1,
         }
     }
 
@@ -90,6 +100,10 @@ impl DirError {
         path: &'p Path,
     ) -> impl FnOnce(io::Error) -> DirError + use<'p> {
         move |source| DirError::Io { doing, path: path.to_owned(), source }
+    }
+
+    pub(crate) fn damaged(path: &Path, what: impl Into<String>) -> DirError {
+        DirError::Damaged { path: path.to_owned(), what: what.into() }
     }
 
     fn in_the_way(path: &Path, what: impl Into<String>) -> DirError {
@@ -179,6 +193,11 @@ impl RunDir {
             file.get_ref().sync_all()
         };
         write().map_err(DirError::io("write", &self.place.join(name)))
+    }
+
+    /// What is in it so far, to be read back.
+    pub(crate) fn so_far(&self) -> &Path {
+        &self.temporary
     }
 
     /// Puts the directory in its place and returns that. What it replaces is moved aside first and removed last,

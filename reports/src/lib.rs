@@ -13,6 +13,7 @@ mod dir;
 mod failures;
 mod faults;
 mod hdr;
+pub mod html;
 mod interruptions;
 mod json;
 mod latency;

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::dir::DirError;
 use crate::results::Manifest;
 
 /// The file that marks a directory as one that keystorm wrote.
@@ -30,6 +31,29 @@ struct Marked<'a> {
 pub fn write_manifest(mut out: impl io::Write, manifest: &Manifest) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut out, &Marked { keystorm: RUN_KIND, manifest })?;
     out.write_all(b"\n")
+}
+
+/// The manifest of the directory at `dir`, which must be of this kind.
+///
+/// # Errors
+/// If it is not.
+pub(crate) fn read_manifest(dir: &Path, kind: &str) -> Result<Value, DirError> {
+    check_kind(dir, kind)?;
+    let path = dir.join(MANIFEST_FILE);
+    let text = fs::read_to_string(&path).map_err(DirError::io("read", &path))?;
+    serde_json::from_str(&text).map_err(|error| DirError::damaged(&path, error.to_string()))
+}
+
+/// Refuses a directory that keystorm did not write, or not as this kind.
+pub(crate) fn check_kind(dir: &Path, kind: &str) -> Result<(), DirError> {
+    match kind_of(dir) {
+        Some(found) if found == kind => Ok(()),
+        found => Err(DirError::NotOurs {
+            path: dir.to_owned(),
+            wanted: kind.to_owned(),
+            found: found.map_or("no directory of keystorm's".to_owned(), |kind| format!("a {kind}")),
+        }),
+    }
 }
 
 /// The kind of directory that keystorm wrote at `dir` (a run is [`RUN_KIND`]); `None` where the mark is missing,

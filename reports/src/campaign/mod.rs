@@ -11,6 +11,7 @@ pub mod tables;
 mod text;
 
 pub use dir::CampaignDir;
+pub(crate) use dir::write_whole;
 pub use measures::{Aim, Measure, measures};
 pub use plan::{Bound, Standing, Tried, plan_table, plan_text};
 pub use record::{DISTRIBUTIONS, RunRecord};

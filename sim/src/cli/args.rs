@@ -63,6 +63,9 @@ pub(super) enum Command {
     /// Find the smallest (or largest) value of a key that keeps every bound, with confidence
     #[command(after_help = PLAN_EXAMPLES)]
     Plan(Plan),
+    /// Make report.html and the tables of a directory again, from the results that are stored in it
+    #[command(after_help = REPORT_EXAMPLES)]
+    Report(Report),
     /// Print the digests of one run (the other process of `verify`)
     #[command(hide = true)]
     Trace(Common),
@@ -123,6 +126,10 @@ Examples:
     --vary server.cores=1..64
   keystorm plan fleet.toml --slo 'server_wait_ms_p99<=50' --vary fleet.cards=1000,2000,5000,10000 --largest
   keystorm plan fleet.toml --slo 'auth_ms_p99<=3000' --vary load.window=1h,2h,4h,8h,1d";
+
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  keystorm report reports/out/quickstart/1-turmoil";
 
 /// What every command that runs a scenario takes.
 #[derive(Args, Debug)]
@@ -256,6 +263,14 @@ pub(super) struct Merge {
     /// Directory of the whole
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
+}
+
+/// Arguments of `report`.
+#[derive(Args, Debug)]
+pub(super) struct Report {
+    /// Directory of a run, a sweep or a plan
+    #[arg(value_name = "DIR")]
+    pub(super) dir: PathBuf,
 }
 
 /// Arguments of `interrupt`. A filter that is not given lets everything through; one may be given several times.

@@ -8,6 +8,7 @@ mod interrupt;
 mod pairs;
 mod plan;
 mod progress;
+mod report;
 mod run;
 mod sweep;
 mod verify;
@@ -104,6 +105,7 @@ pub fn main() -> ExitCode {
         Command::Sweep(arguments) => sweep::sweep(&arguments),
         Command::Merge(arguments) => sweep::merge(&arguments),
         Command::Plan(arguments) => plan::plan(&arguments),
+        Command::Report(arguments) => report::report(&arguments),
         Command::Trace(arguments) => verify::trace(&arguments),
     };
     match done {
