@@ -56,6 +56,14 @@ pub enum DirError {
         /// What is there.
         found: String,
     },
+    /// A campaign has runs that are not made yet. A matter of usage: exit code 2.
+    #[error("{} is not finished: {missing} runs are missing; the command that began it goes on with it", path.display())]
+    Unfinished {
+        /// The directory.
+        path: PathBuf,
+        /// How many runs are missing.
+        missing: usize,
+    },
     /// A file is not what keystorm wrote. Exit code 1.
     #[error("{} is damaged: {what}; make it again", path.display())]
     Damaged {
@@ -90,7 +98,7 @@ impl DirError {
     /// The exit code of a program that ends with this error.
     pub fn exit_code(&self) -> u8 {
         match self {
-            DirError::InTheWay { .. } | DirError::NotOurs { .. } => 2,
+            DirError::InTheWay { .. } | DirError::NotOurs { .. } | DirError::Unfinished { .. } => 2,
             DirError::Damaged { .. } | DirError::Io { .. } | DirError::Displaced { .. } => 1,
         }
     }

@@ -9,6 +9,7 @@
 pub mod campaign;
 mod cards;
 mod columns;
+mod compare;
 mod dir;
 mod failures;
 mod faults;
@@ -31,6 +32,7 @@ mod timeline;
 
 pub use cards::CardsCsv;
 pub use columns::columns_markdown;
+pub use compare::{Comparison, compare_campaigns, compare_runs};
 pub use dir::{DirError, RunDir, RunFile};
 pub use failures::failures_table;
 pub use faults::faults_table;
@@ -38,7 +40,7 @@ pub use hdr::{write_hgrm, write_hlog};
 pub use interruptions::{interruptions_table, write_matrix};
 pub use json::summary_json;
 pub use latency::{Figure, Measure};
-pub use manifest::{MANIFEST_FILE, MATRIX_KIND, RUN_KIND, kind_of, write_manifest};
+pub use manifest::{MANIFEST_FILE, MATRIX_KIND, PLAN_KIND, RUN_KIND, SWEEP_KIND, kind_of, write_manifest};
 pub use phases::{PhaseRow, phases_table};
 pub use renewals::{RenewalRow, renewal_rows, renewals_table};
 pub use run::{CardRows, write_run};

@@ -16,6 +16,10 @@ pub const MANIFEST_FILE: &str = "manifest.json";
 pub const RUN_KIND: &str = "run";
 /// The kind of a directory with the matrix of interruptions.
 pub const MATRIX_KIND: &str = "interruptions";
+/// The kind of a sweep's directory.
+pub const SWEEP_KIND: &str = "sweep";
+/// The kind of a plan's directory.
+pub const PLAN_KIND: &str = "plan";
 /// The field that holds the kind.
 const MARK: &str = "keystorm";
 

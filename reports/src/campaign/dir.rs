@@ -138,7 +138,10 @@ fn write_json(file: &mut RunFile, value: &Value) -> io::Result<()> {
 }
 
 /// Writes a file beside its name, syncs and renames it.
-pub(crate) fn write_whole(path: &Path, fill: impl FnOnce(&mut RunFile) -> io::Result<()>) -> Result<(), DirError> {
+pub(crate) fn write_whole(
+    path: &Path,
+    fill: impl FnOnce(&mut RunFile) -> io::Result<()>,
+) -> Result<(), DirError> {
     let name = path.file_name().expect("a file has a name").to_string_lossy();
     let beside = path.with_file_name(format!(".{name}.tmp-{}", std::process::id()));
     let write = || {

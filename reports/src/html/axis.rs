@@ -101,11 +101,8 @@ fn round_step(max: f64) -> (f64, usize) {
     let mut exponent = -9i32;
     loop {
         for digit in [1.0, 2.0, 5.0] {
-            let step = if exponent < 0 {
-                digit / 10f64.powi(-exponent)
-            } else {
-                digit * 10f64.powi(exponent)
-            };
+            let step =
+                if exponent < 0 { digit / 10f64.powi(-exponent) } else { digit * 10f64.powi(exponent) };
             if step >= wanted {
                 return (step, (-exponent).max(0) as usize);
             }

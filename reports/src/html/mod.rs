@@ -13,6 +13,8 @@
 //! | a plot as SVG that follows the page's colours | `plot.rs` |
 
 mod axis;
+mod campaign;
+mod campaign_plots;
 mod parts;
 mod plot;
 mod run;
@@ -22,9 +24,10 @@ mod stored;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::campaign::write_whole;
+use crate::campaign::{CampaignDir, write_whole};
 use crate::dir::DirError;
 
+pub use campaign::{StoredCampaign, campaign_page};
 pub use run::run_page;
 pub use stored::{Rows, StoredRun};
 
@@ -40,4 +43,14 @@ pub fn rewrite_run_page(dir: &Path) -> Result<PathBuf, DirError> {
     let path = dir.join(REPORT_FILE);
     write_whole(&path, |file| file.write_all(page.as_bytes()))?;
     Ok(path)
+}
+
+/// Makes the page of a finished campaign from its manifest and its runs, and says where it is.
+///
+/// # Errors
+/// If runs are missing, a file is damaged, or the page cannot be written; then an older page stays.
+pub fn write_campaign_page(dir: &CampaignDir) -> Result<PathBuf, DirError> {
+    let page = campaign_page(&StoredCampaign::read(dir)?);
+    dir.file(REPORT_FILE, |file| file.write_all(page.as_bytes()))?;
+    Ok(dir.place().join(REPORT_FILE))
 }

@@ -92,12 +92,6 @@ impl Series {
         let values = self.points().map(|(_, y)| y).chain(self.band.iter().map(|band| band.2));
         values.fold(0.0, f64::max)
     }
-
-    /// Its smallest value, bands included.
-    pub(super) fn lowest(&self) -> f64 {
-        let values = self.points().map(|(_, y)| y).chain(self.band.iter().map(|band| band.1));
-        values.fold(f64::INFINITY, f64::min)
-    }
 }
 
 /// A plot.

@@ -22,14 +22,15 @@ fn end_s(run: &StoredRun) -> f64 {
 
 /// A column as steps, one per interval.
 fn steps(run: &StoredRun, name: &str, ink: Ink, value: impl Fn(usize) -> f64) -> Series {
-    let step =
-        |(at, (start, end)): (usize, (f64, f64))| [(start, value(at)), (end, value(at))].into_iter();
+    let step = |(at, (start, end)): (usize, (f64, f64))| [(start, value(at)), (end, value(at))].into_iter();
     let points: Vec<_> = intervals(run).into_iter().enumerate().flat_map(step).collect();
     // Where two steps are at the same height, the points between them say nothing.
     let mut needed: Vec<(f64, f64)> = Vec::with_capacity(points.len());
     for point in points {
         match needed[..] {
-            [.., before, last] if before.1 == last.1 && last.1 == point.1 => *needed.last_mut().expect("there are two") = point,
+            [.., before, last] if before.1 == last.1 && last.1 == point.1 => {
+                *needed.last_mut().expect("there are two") = point
+            }
             _ => needed.push(point),
         }
     }

@@ -12,6 +12,7 @@ use crate::phases::{hgrm_file, phases_table};
 use crate::renewals::renewals_table;
 use crate::results::Phase;
 use crate::summary::summary_table;
+use crate::table::Table;
 use crate::timeline::timeline_table;
 
 /// A table as text: what stands in a CSV file.
@@ -41,6 +42,12 @@ impl Rows {
         }
         let header = rows.remove(0);
         Ok(Rows { header, rows })
+    }
+
+    /// The rows of a table as text, as its CSV file would hold them.
+    pub(crate) fn of<R>(table: &Table<R>, rows: &[R]) -> Rows {
+        let cells = |row| table.cells(row).map(|cell| cell.to_string()).collect();
+        Rows { header: table.header().map(str::to_owned).collect(), rows: rows.iter().map(cells).collect() }
     }
 
     fn place(&self, column: &str) -> Option<usize> {

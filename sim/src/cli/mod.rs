@@ -2,6 +2,7 @@
 
 mod args;
 mod campaign;
+mod compare;
 mod environment;
 mod init;
 mod interrupt;
@@ -105,6 +106,7 @@ pub fn main() -> ExitCode {
         Command::Sweep(arguments) => sweep::sweep(&arguments),
         Command::Merge(arguments) => sweep::merge(&arguments),
         Command::Plan(arguments) => plan::plan(&arguments),
+        Command::Compare(arguments) => compare::compare(&arguments),
         Command::Report(arguments) => report::report(&arguments),
         Command::Trace(arguments) => verify::trace(&arguments),
     };
