@@ -90,7 +90,7 @@ impl<'c> Curves<'c> {
             title: title.into(),
             x: self.x.clone(),
             y: Axis::linear(unit, highest / scale),
-            series: series.collect(),
+            series: widened(series.collect()),
         }
     }
 
@@ -122,7 +122,7 @@ impl<'c> Curves<'c> {
             title: title.into(),
             x: Axis::percentiles(most(all().map(|(x, _)| x))),
             y: Axis::linear(format!("from arrival, {unit}"), most(all().map(|(_, ms)| ms)) / scale),
-            series: series.collect(),
+            series: widened(series.collect()),
         }
     }
 }
@@ -170,6 +170,14 @@ fn numbers(names: &[String]) -> Option<(Vec<f64>, String)> {
     let room = (most(&numbers) - least(&numbers)) / 50.0;
     let apart = numbers.len() > 1 && sorted.windows(2).all(|pair| pair[1] - pair[0] >= room);
     apart.then_some((numbers, unit))
+}
+
+/// Lines may lie on each other: the earlier, the wider, so that all can be seen.
+fn widened(mut series: Vec<Series>) -> Vec<Series> {
+    for (later, series) in series.iter_mut().rev().enumerate() {
+        series.wider = 3 * (later as u32).min(4);
+    }
+    series
 }
 
 fn most<'n>(numbers: impl IntoIterator<Item = &'n f64>) -> f64 {

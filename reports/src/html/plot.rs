@@ -15,10 +15,10 @@ use super::axis::Axis;
 
 /// Width and height. A page shows a plot at about half this size: whole pixels are fine enough so.
 const SIZE: (u32, u32) = (1000, 560);
-/// Height of the letters.
-const LETTERS: f64 = 27.0;
+/// Height of the letters, as the page's style sheet sets it; `plotters` only leaves room for them.
+const LETTERS: f64 = 30.0;
 /// Width of a letter, about.
-const LETTER: u32 = 15;
+const LETTER: u32 = 17;
 /// `plotters` divides the size of a font by this on its way to the SVG.
 const PLOTTERS_FONT_SCALE: f64 = 1.24;
 const LINE: u32 = 4;
@@ -75,12 +75,14 @@ pub(super) struct Series {
     pub(super) band: Vec<(f64, f64, f64)>,
     /// Whether its points are marked.
     pub(super) marked: bool,
+    /// How much wider than others its lines are.
+    pub(super) wider: u32,
 }
 
 impl Series {
     /// A line through all of `points`.
     pub(super) fn line(name: impl Into<String>, ink: Ink, points: Vec<(f64, f64)>) -> Series {
-        Series { name: name.into(), ink, pieces: vec![points], band: Vec::new(), marked: false }
+        Series { name: name.into(), ink, pieces: vec![points], band: Vec::new(), marked: false, wider: 0 }
     }
 
     fn points(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
@@ -162,10 +164,10 @@ impl Plot {
             .margin_right(64)
             .margin_bottom(6)
             .margin_left(6)
-            .x_label_area_size(88)
-            .y_label_area_size(longest * LETTER + 66)
+            .x_label_area_size(94)
+            .y_label_area_size(longest * LETTER + 70)
             .build_cartesian_2d(scale(&self.x), scale(&self.y))?;
-        let style = ("sans-serif", LETTERS * PLOTTERS_FONT_SCALE).into_font().color(&TEXT);
+        let style = ("sans-serif", LETTERS).into_font().color(&TEXT);
         chart
             .configure_mesh()
             .x_labels(self.x.ticks.len())
@@ -189,7 +191,7 @@ impl Plot {
                 chart.draw_series([Polygon::new(outline, color.mix(0.18))])?;
             }
             for piece in series.pieces.iter().filter(|piece| piece.len() > 1) {
-                let line = PathElement::new(piece.clone(), color.stroke_width(LINE));
+                let line = PathElement::new(piece.clone(), color.stroke_width(LINE + series.wider));
                 chart.draw_series([line])?;
             }
             let lonely = series.pieces.iter().filter(|piece| series.marked || piece.len() == 1).flatten();
@@ -220,8 +222,9 @@ impl Ranged for Scale {
         self.line.map(value, limit)
     }
 
-    fn key_points<Hint: KeyPointHint>(&self, _: Hint) -> Vec<f64> {
-        self.ticks.clone()
+    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
+        // There is no lighter grid between the ticks.
+        if hint.weight().allow_light_points() { Vec::new() } else { self.ticks.clone() }
     }
 
     fn range(&self) -> std::ops::Range<f64> {
@@ -245,7 +248,9 @@ fn plain(number: f64) -> String {
 
 /// Classes in the place of the stand-in colours, and no fonts of its own.
 fn with_classes(drawn: &str) -> String {
+    let font_size = format!(" font-size=\"{}\"", LETTERS / PLOTTERS_FONT_SCALE);
     let mut svg = drawn
+        .replace(&font_size, "")
         .replace(" font-family=\"sans-serif\"", "")
         .replace(" opacity=\"1\"", "")
         .replace("fill=\"#FF0000\"", "class=\"t\"")
@@ -286,7 +291,7 @@ mod tests {
     #[test]
     fn no_colour_of_its_own_is_left_in_a_plot() {
         let svg = plot().svg();
-        assert!(!svg.contains('#'), "{svg}");
+        assert!(!svg.contains('#') && !svg.contains("font-"), "{svg}");
         for class in ["\"t\"", "\"g\"", "\"a\"", "\"s1\"", "\"s8 d\"", "\"f8\""] {
             assert!(svg.contains(&format!("class={class}")), "{class} in {svg}");
         }
