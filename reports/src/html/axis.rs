@@ -63,7 +63,7 @@ impl Axis {
         let nines = deepest.ceil().max(1.0) as u32;
         // There is no room for "0 %" beside "50 %".
         let mut ticks = vec![(0.0, String::new()), (percentile(0.5), "50 %".to_owned())];
-        ticks.extend((1..=nines).map(|nines| (f64::from(nines), nines_label(nines))));
+        ticks.extend((1..=nines).map(|at| (f64::from(at), nines_label(at, nines))));
         Axis { title: "percentile".to_owned(), from: 0.0, to: f64::from(nines), ticks }
     }
 
@@ -84,8 +84,11 @@ pub(super) fn percentile(quantile: f64) -> f64 {
     -libm::log10(1.0 - quantile)
 }
 
-fn nines_label(nines: u32) -> String {
+/// The label of a percentile with so many nines, on an axis of so many as there is `room` for; the long ones only where
+/// they do not touch.
+fn nines_label(nines: u32, room: u32) -> String {
     match nines {
+        _ if room > 5 && nines > 2 && nines % 2 == 1 => String::new(),
         1 => "90 %".to_owned(),
         2 => "99 %".to_owned(),
         more => format!("99.{} %", "9".repeat(more as usize - 2)),
@@ -175,6 +178,8 @@ mod tests {
     #[test]
     fn percentiles_are_named_by_their_nines() {
         assert_eq!(words(&Axis::percentiles(2.3)), ["", "50 %", "90 %", "99 %", "99.9 %"]);
+        let deep = Axis::percentiles(6.2);
+        assert_eq!(words(&deep), ["", "50 %", "90 %", "99 %", "", "99.99 %", "", "99.9999 %", ""]);
         assert_eq!(percentile(0.9), 1.0);
     }
 }

@@ -161,7 +161,7 @@ impl Plot {
         let longest = self.y.ticks.iter().map(|(_, words)| words.chars().count()).max().unwrap_or(0) as u32;
         let mut chart = ChartBuilder::on(area)
             .margin_top(14)
-            .margin_right(64)
+            .margin_right(84)
             .margin_bottom(6)
             .margin_left(6)
             .x_label_area_size(94)

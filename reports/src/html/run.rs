@@ -135,12 +135,12 @@ fn tiles(run: &StoredRun) -> Vec<Tile> {
             more: format!("of {}; {} failed", g("sessions_started"), g("sessions_failed")),
         },
         Tile {
-            name: "Authentication, 99 % within",
+            name: "Authentication, 99\u{a0}% within",
             figure: ms("auth_ms_p99"),
             more: format!("half within {}, from arrival", ms("auth_ms_p50")),
         },
         Tile {
-            name: "Session, 99 % within",
+            name: "Session, 99\u{a0}% within",
             figure: ms("session_ms_p99"),
             more: format!("half within {}, from arrival", ms("session_ms_p50")),
         },

@@ -13,4 +13,5 @@ mod interrupt;
 mod issuing;
 mod load;
 mod renewals;
+mod report;
 mod tick;
