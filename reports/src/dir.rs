@@ -9,11 +9,12 @@ use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process;
 
+use crate::html::REPORT_FILE;
 use crate::manifest::{MANIFEST_FILE, MATRIX_KIND, REPLAY_KIND, RUN_KIND, kind_of};
 use crate::replay::ENDINGS;
 
 /// Everything that a run directory holds.
-const FILES_OF_A_RUN: [&str; 10] = [
+const FILES_OF_A_RUN: [&str; 11] = [
     MANIFEST_FILE,
     "cards.csv",
     "failures.csv",
@@ -22,6 +23,7 @@ const FILES_OF_A_RUN: [&str; 10] = [
     "latency",
     "latency.hlog",
     "phases.csv",
+    REPORT_FILE,
     "summary.csv",
     "timeline.csv",
 ];
@@ -56,6 +58,22 @@ pub enum DirError {
         /// What is there.
         found: String,
     },
+    /// A campaign has runs that are not made yet. A matter of usage: exit code 2.
+    #[error("{} is not finished: {missing} runs are missing; the command that began it goes on with it", path.display())]
+    Unfinished {
+        /// The directory.
+        path: PathBuf,
+        /// How many runs are missing.
+        missing: usize,
+    },
+    /// A file is not what keystorm wrote. Exit code 1.
+    #[error("{} is damaged: {what}; make it again", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The file system refused. Exit code 1.
     #[error("cannot {doing} {}: {source}; {}", path.display(), remedy(source))]
     Io {
@@ -82,8 +100,8 @@ impl DirError {
     /// The exit code of a program that ends with this error.
     pub fn exit_code(&self) -> u8 {
         match self {
-            DirError::InTheWay { .. } | DirError::NotOurs { .. } => 2,
-            DirError::Io { .. } | DirError::Displaced { .. } => 1,
+            DirError::InTheWay { .. } | DirError::NotOurs { .. } | DirError::Unfinished { .. } => 2,
+            DirError::Damaged { .. } | DirError::Io { .. } | DirError::Displaced { .. } => 1,
         }
     }
 
@@ -92,6 +110,10 @@ impl DirError {
         path: &'p Path,
     ) -> impl FnOnce(io::Error) -> DirError + use<'p> {
         move |source| DirError::Io { doing, path: path.to_owned(), source }
+    }
+
+    pub(crate) fn damaged(path: &Path, what: impl Into<String>) -> DirError {
+        DirError::Damaged { path: path.to_owned(), what: what.into() }
     }
 
     fn in_the_way(path: &Path, what: impl Into<String>) -> DirError {
@@ -186,6 +208,11 @@ impl RunDir {
             file.get_ref().sync_all()
         };
         write().map_err(DirError::io("write", &self.place.join(name)))
+    }
+
+    /// What is in it so far, to be read back.
+    pub(crate) fn so_far(&self) -> &Path {
+        &self.temporary
     }
 
     /// Puts the directory in its place and returns that. What it replaces is moved aside first and removed last,

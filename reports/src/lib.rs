@@ -9,10 +9,12 @@
 pub mod campaign;
 mod cards;
 mod columns;
+mod compare;
 mod dir;
 mod failures;
 mod faults;
 mod hdr;
+pub mod html;
 mod interruptions;
 mod json;
 mod latency;
@@ -31,6 +33,7 @@ mod timeline;
 
 pub use cards::CardsCsv;
 pub use columns::columns_markdown;
+pub use compare::{Comparison, compare_campaigns, compare_runs};
 pub use dir::{DirError, RunDir, RunFile};
 pub use failures::failures_table;
 pub use faults::faults_table;
@@ -39,8 +42,8 @@ pub use interruptions::{interruptions_table, read_interruption, write_matrix};
 pub use json::summary_json;
 pub use latency::{Figure, Measure};
 pub use manifest::{
-    MANIFEST_FILE, MATRIX_KIND, REPLAY_KIND, RUN_KIND, ReadError, expect_kind, kind_of, read_manifest,
-    write_manifest,
+    MANIFEST_FILE, MATRIX_KIND, PLAN_KIND, REPLAY_KIND, RUN_KIND, ReadError, SWEEP_KIND, expect_kind,
+    kind_of, read_manifest, write_manifest,
 };
 pub use phases::{PhaseRow, phases_table};
 pub use renewals::{RenewalRow, renewal_rows, renewals_table};

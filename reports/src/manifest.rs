@@ -18,6 +18,10 @@ pub const RUN_KIND: &str = "run";
 pub const MATRIX_KIND: &str = "interruptions";
 /// The kind of a directory with a card's life.
 pub const REPLAY_KIND: &str = "replay";
+/// The kind of a sweep's directory.
+pub const SWEEP_KIND: &str = "sweep";
+/// The kind of a plan's directory.
+pub const PLAN_KIND: &str = "plan";
 /// The field that holds the kind.
 const MARK: &str = "keystorm";
 
@@ -98,6 +102,29 @@ pub(crate) fn write_facts(dir: &RunDir, kind: &str, facts: Map<String, Value>) -
         serde_json::to_writer_pretty(&mut *file, &Value::Object(manifest))?;
         file.write_all(b"\n")
     })
+}
+
+/// The manifest of the directory at `dir`, which must be of this kind.
+///
+/// # Errors
+/// If it is not.
+pub(crate) fn manifest_of(dir: &Path, kind: &str) -> Result<Value, DirError> {
+    check_kind(dir, kind)?;
+    let path = dir.join(MANIFEST_FILE);
+    let text = fs::read_to_string(&path).map_err(DirError::io("read", &path))?;
+    serde_json::from_str(&text).map_err(|error| DirError::damaged(&path, error.to_string()))
+}
+
+/// Refuses a directory that keystorm did not write, or not as this kind.
+pub(crate) fn check_kind(dir: &Path, kind: &str) -> Result<(), DirError> {
+    match kind_of(dir) {
+        Some(found) if found == kind => Ok(()),
+        found => Err(DirError::NotOurs {
+            path: dir.to_owned(),
+            wanted: kind.to_owned(),
+            found: found.map_or("no directory of keystorm's".to_owned(), |kind| format!("a {kind}")),
+        }),
+    }
 }
 
 /// The kind of directory that keystorm wrote at `dir` (a run is [`RUN_KIND`]); `None` where the mark is missing,

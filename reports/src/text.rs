@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::faults::thousandths;
 use crate::latency::Figure;
-use crate::number::{bytes, decimal, duration, grouped, percent, whole_time};
+use crate::number::{bytes, counted, decimal, duration, grouped, percent, whole_time};
 use crate::results::{Failure, FaultCount, Phase, Results};
 use crate::table::divide;
 
@@ -82,11 +82,6 @@ fn headline(page: &mut Page, results: &Results) {
     );
     page.line("Renewal", format_args!("embodiment {}, recovery {}", run.embodiment, run.recovery));
     page.gap();
-}
-
-/// `1 card`, `2,000 cards`.
-fn counted(n: u64, what: &str) -> String {
-    format!("{} {what}{}", grouped(n), if n == 1 { "" } else { "s" })
 }
 
 /// `1,985 unharmed, 15 healed`; of the parts that are 0 only those marked as always of interest.

@@ -71,6 +71,12 @@ pub(super) enum Command {
     /// Make a run again, and show one card's life as a table and a sequence diagram
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(Replay),
+    /// Make report.html and the tables of a directory again, from the results that are stored in it
+    #[command(after_help = REPORT_EXAMPLES)]
+    Report(Report),
+    /// Show what differs between two runs, or between two campaigns and how surely
+    #[command(after_help = COMPARE_EXAMPLES)]
+    Compare(Compare),
     /// Print the digests of one run (the other process of `verify`)
     #[command(hide = true)]
     Trace(Common),
@@ -154,6 +160,19 @@ A case that breaks a rule is made smaller (fewer settings, cards, seconds) befor
 Examples:
   keystorm swarm --runs 2000 --seed 1
   keystorm swarm --seed 1 --run 1234";
+
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  keystorm report reports/out/quickstart/1-turmoil";
+
+const COMPARE_EXAMPLES: &str = "\
+Two runs: the keys of the scenario that differ, and the figures side by side. Two campaigns: the figures
+that differ significantly at the points that they have in common; paired by seed where the seeds are the
+same, by Welch's t otherwise; 95 % confidence.
+
+Examples:
+  keystorm compare reports/out/quickstart/1-turmoil reports/out/quickstart/2-turmoil
+  keystorm compare before/sweep after/sweep --format json";
 
 /// What every command that runs a scenario takes.
 #[derive(Args, Debug)]
@@ -309,6 +328,28 @@ pub(super) struct Swarm {
     pub(super) quiet: bool,
 }
 
+/// Arguments of `report`.
+#[derive(Args, Debug)]
+pub(super) struct Report {
+    /// Directory of a run, a sweep or a plan
+    #[arg(value_name = "DIR")]
+    pub(super) dir: PathBuf,
+}
+
+/// Arguments of `compare`.
+#[derive(Args, Debug)]
+pub(super) struct Compare {
+    /// The directory that the other is held against
+    #[arg(value_name = "A")]
+    pub(super) a: PathBuf,
+    /// The other directory, of the same kind
+    #[arg(value_name = "B")]
+    pub(super) b: PathBuf,
+    /// What to print
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: Format,
+}
+
 /// Arguments of `interrupt`. A filter that is not given lets everything through; one may be given several times.
 #[derive(Args, Debug)]
 pub(super) struct Interrupt {
@@ -397,7 +438,7 @@ fn named<T: Copy>(name: &str, all: &[T], name_of: fn(T) -> &'static str) -> Resu
 pub(super) enum Format {
     /// A table for people
     Text,
-    /// One object; its names are those of the CSV files
+    /// One object; of a run with the names of summary.csv, of others with those of their CSV files
     Json,
 }
 

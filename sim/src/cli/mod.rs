@@ -2,6 +2,7 @@
 
 mod args;
 mod campaign;
+mod compare;
 mod environment;
 mod init;
 mod interrupt;
@@ -9,6 +10,7 @@ mod pairs;
 mod plan;
 mod progress;
 mod replay;
+mod report;
 mod run;
 mod swarm;
 mod sweep;
@@ -114,6 +116,8 @@ pub fn main() -> ExitCode {
         Command::Plan(arguments) => plan::plan(&arguments),
         Command::Swarm(arguments) => swarm::swarm(&arguments),
         Command::Replay(arguments) => replay::replay(&arguments),
+        Command::Compare(arguments) => compare::compare(&arguments),
+        Command::Report(arguments) => report::report(&arguments),
         Command::Trace(arguments) => verify::trace(&arguments),
     };
     match done {

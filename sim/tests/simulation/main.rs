@@ -19,5 +19,6 @@ mod outages;
 mod placed;
 mod renewals;
 mod replay;
+mod report;
 mod spread;
 mod tick;
