@@ -178,6 +178,12 @@ impl<D: Directory> Server<D> {
         policy::assign(shape, recovery, schedule, card, now, recalled, renewal)
     }
 
+    /// Whether a renewal that was assigned when its connection began is due still: with two connections of one card at
+    /// once, the other one may have committed it since. To renew again would risk the card for nothing.
+    fn is_still_due(&self, card: CardId, due: Due) -> bool {
+        due.escalated || self.durable.renewal(card, due.depth).committed < due.since
+    }
+
     /// What a live connection has been assigned.
     pub fn assignment(&mut self, card: CardId, id: ConnectionId) -> Option<Assignment> {
         let place = self.volatile.connections.find(card, id)?;
@@ -319,9 +325,11 @@ impl<D: Directory> Server<D> {
             }
             (Phase::Answered, Message::ServerVerdict(ok)) if ok || planted::is(Bug::ServerIgnoresNg) => {
                 let connection = self.volatile.connections.at(place);
-                out.effects.push(ServerEffect::Authenticated(connection.card));
-                match (connection.assignment.renew, connection.guess) {
-                    (Some(due), _) => self.offer(place, header, due, out),
+                let (card, renew, guess) = (connection.card, connection.assignment.renew, connection.guess);
+                out.effects.push(ServerEffect::Authenticated(card));
+                match (renew, guess) {
+                    (Some(due), _) if self.is_still_due(card, due) => self.offer(place, header, due, out),
+                    (Some(_), _) => self.go_on(place, header, out),
                     (None, Guess::Staged) => {
                         self.promote(place, out);
                         self.go_on(place, header, out);

@@ -312,7 +312,13 @@ impl Hearing<'_> {
             }
             (Step::ServerProved, Message::ServerVerdict(true), Message::SessionSeed { internal, ro })
             | (Step::Offered, Message::UpdateVerdict(true), Message::SessionSeed { internal, ro }) => {
-                if step == Step::ServerProved && update {
+                // Another connection of the card may have committed it since.
+                let talk = &self.watched.talks[place];
+                let (opened, renew) = (talk.opened, talk.told.and_then(|told| told.renew));
+                let known = &self.watched.known;
+                let due = renew
+                    .is_none_or(|renewed| known.is_still_due(self.rules, self.header.card, renewed, opened));
+                if step == Step::ServerProved && update && due {
                     self.wrong("a session took the place of a renewal");
                 }
                 if internal.0 != self.rules.shape.internal() {

@@ -135,6 +135,18 @@ impl Known {
         last > self.covered[usize::from(depth)].max(self.spent[usize::from(depth)])
     }
 
+    /// Whether a renewal that was due at `opened` has not been committed since.
+    pub(super) fn is_still_due(
+        &self,
+        rules: &ServerRules,
+        card: CardId,
+        renewed: Renewed,
+        opened: SimTime,
+    ) -> bool {
+        let covered = |depth: u8| self.covered.get(usize::from(depth)).copied().unwrap_or(0);
+        renewed.escalated || fell_due(rules, card, renewed.depth, opened) > covered(renewed.depth)
+    }
+
     /// What a connection that begins at `now` must be told; `None`: that depends on more than is known here.
     pub(super) fn expected(&self, rules: &ServerRules, card: CardId, now: SimTime) -> Option<Expected> {
         if self.recalled {

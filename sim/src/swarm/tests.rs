@@ -78,3 +78,28 @@ fn faults_are_counted_by_kind() {
     assert_eq!(kind_of("server crash at 3s"), "server crash");
     assert_eq!(kind_of("card pulled out"), "card pulled out");
 }
+
+/// Found by the swarm: of two connections of one card the second was assigned a renewal before the first had committed
+/// it. It renewed the keys again, and a card pulled out of that had new keys at a server that owed it nothing.
+#[test]
+fn a_renewal_that_another_connection_has_committed_is_not_begun_again() {
+    let settings = [
+        ("seed", "998238324"),
+        ("engine", "events"),
+        ("horizon", "34s"),
+        ("fleet.cards", "5"),
+        ("fleet.clients", "1"),
+        ("line.delay.min", "122ms"),
+        ("line.delay.max", "872ms"),
+        ("line.delay.mean", "218ms"),
+        ("update.embodiment", "3"),
+        ("update.order", "[{at='13s',depth=1,cards='all'}]"),
+        ("faults.pull", "13%"),
+        ("faults.reinsert", "17%"),
+    ];
+    let settings = settings.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
+    let found =
+        run(&Case { number: 1, settings }, &|| true).unwrap_or_else(|broken| panic!("{}", broken.what));
+    let counts = found.unwrap().counts;
+    assert_eq!((counts.updates_committed, counts.cards_stranded), (2, 0));
+}
