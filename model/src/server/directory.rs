@@ -212,7 +212,9 @@ impl Directory for MemoryDirectory {
             self.replace(card, slot, pair);
         }
         for &(depth, since) in commit.renewed {
-            self.renewal_mut(card, depth).committed = since;
+            // A card whose own turn has not come yet may be renewed with a deeper pair before.
+            let known = self.renewal_mut(card, depth);
+            known.committed = known.committed.max(since);
         }
         if !planted::is(Bug::ServerKeepsStage) {
             self.drop_stage(card);
