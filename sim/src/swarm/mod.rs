@@ -24,7 +24,7 @@ use keystorm_reports::results::Counts;
 
 use crate::engine::Stopped;
 use crate::issue::{Order, fresh};
-use crate::plan::Plan;
+use crate::plan::{Mishap, Plan};
 use crate::run::{Finished, simulate_with};
 use crate::scenario::{self, ScenarioError};
 
@@ -186,6 +186,11 @@ fn found(finished: &Finished) -> Found {
 
 /// The kind of a fault, without where and when it was to strike.
 fn kind_of(fault: &str) -> &str {
+    let placed =
+        Mishap::names().into_iter().filter(|name| fault.contains(", card ") && fault.starts_with(name));
+    if let Some(name) = placed.max_by_key(|name| name.len()) {
+        return &fault[..name.len()];
+    }
     let end = [" of ", " at "].iter().filter_map(|word| fault.find(word)).min();
     &fault[..end.unwrap_or(fault.len())]
 }

@@ -77,6 +77,7 @@ fn faults_are_counted_by_kind() {
     assert_eq!(kind_of("outage of site 3 at 20min"), "outage");
     assert_eq!(kind_of("server crash at 3s"), "server crash");
     assert_eq!(kind_of("card pulled out"), "card pulled out");
+    assert_eq!(kind_of("server crash after UpdateVerdict, card 5, connection 2"), "server crash after");
 }
 
 /// Found by the swarm: of two connections of one card the second was assigned a renewal before the first had committed
