@@ -51,8 +51,10 @@ pub enum Event {
         /// The message.
         datagram: Vec<u8>,
     },
-    /// A message arrives at a server whose queue is full.
+    /// A message arrives at a server that is down, or whose queue is full.
     Dropped {
+        /// Whether it is down.
+        down: bool,
         /// The message.
         datagram: Vec<u8>,
     },

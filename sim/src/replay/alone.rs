@@ -48,7 +48,7 @@ impl Contention {
                     all.waited += 1;
                     all.waited_for += *waited;
                 }
-                Event::Dropped { .. } => all.dropped += 1,
+                Event::Dropped { down: false, .. } => all.dropped += 1,
                 _ => {}
             }
         }

@@ -211,9 +211,11 @@ impl Builder {
                 self.sent(when, *direction, *copy, *fate, datagram);
             }
             Event::Delivered { direction, datagram } => self.delivered(when, *direction, datagram),
-            Event::Dropped { datagram } => {
+            Event::Dropped { down, datagram } => {
                 if let Some(step) = self.landed(entry.at, Direction::Up, datagram) {
-                    self.steps[step].remark(Tone::Fault, "lost: the server's queue is full");
+                    let why =
+                        if *down { "lost: the server is down" } else { "lost: the server's queue is full" };
+                    self.steps[step].remark(Tone::Fault, why);
                 }
             }
             Event::Waited(waited) => {
@@ -235,7 +237,11 @@ impl Builder {
             Event::Recalled => self.mark(when, Mark::Other, "the card has to be issued anew".into()),
             Event::Reissued => self.mark(when, Mark::Other, "the card is issued anew".into()),
             Event::ServerDown { until } => {
-                self.mark(when, Mark::Other, format!("the server crashes, and is up again at {until}"));
+                self.mark(
+                    when,
+                    Mark::Other,
+                    format!("the server crashes, and is up again at {}", clock(*until)),
+                );
             }
             Event::Epilogue => {
                 self.mark(

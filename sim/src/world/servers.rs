@@ -26,6 +26,9 @@ impl World {
     pub fn server_receive(&mut self, at: SimTime, client: ClientId, datagram: &[u8], out: &mut Out) {
         if self.crashes.is_down(at) {
             self.recorder.counts.messages_lost += 1;
+            if let Some(tape) = self.recorder.tape_about(datagram) {
+                tape.push(at, Event::Dropped { down: true, datagram: datagram.to_vec() });
+            }
         } else if self.station.is_idle(at) {
             self.delivered(at, client, datagram);
             self.serve(at, at, client, datagram, out);
@@ -35,7 +38,7 @@ impl World {
         } else {
             self.recorder.counts.messages_lost += 1;
             if let Some(tape) = self.recorder.tape_about(datagram) {
-                tape.push(at, Event::Dropped { datagram: datagram.to_vec() });
+                tape.push(at, Event::Dropped { down: false, datagram: datagram.to_vec() });
             }
         }
     }
