@@ -9,6 +9,7 @@
 //! |---|---|
 //! | who comes when | [`load`] |
 //! | a client, its reader and its queue | `desk` |
+//! | the card in a reader: commands, pulls, what checkers see | `reader` |
 //! | how a message is lost or delayed | [`mod@line`] |
 //! | the server's cores and queue | [`station`] |
 //! | when the server crashes | `crashes` |
@@ -29,6 +30,7 @@ pub mod line;
 pub mod load;
 mod power;
 mod present;
+mod reader;
 mod reissue;
 mod sample;
 mod servers;
