@@ -1,12 +1,13 @@
 //! Scenarios: TOML files and `--set` overrides, read once into a validated [`Plan`].
 //!
-//! It owns what a scenario may say (`schema.rs`), how it is written (`value.rs`, `reader.rs`), where
+//! It owns what a scenario may say (`schema.rs`, `kind.rs`), how it is written (`value.rs`, `reader.rs`), where
 //! presets lie (`preset.rs`), which value wins (`resolve.rs`), what goes together (`check.rs`), traces of
 //! visits (`trace.rs`) and the reference (`reference.rs`). What a plan means it does not know.
 
 mod build;
 mod check;
 mod error;
+mod kind;
 mod preset;
 mod reader;
 mod reference;
@@ -25,8 +26,8 @@ pub use reference::reference_markdown;
 
 use crate::plan::Plan;
 use error::Source;
+use kind::Kind;
 use reader::{FILE, Layer, OVERRIDE, PRESET};
-use schema::Kind;
 use value::Value;
 
 /// Reads a scenario, its presets and the overrides (`key.path=value`, later ones win) into a plan.

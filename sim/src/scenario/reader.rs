@@ -10,8 +10,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{Place, Problem, Source, nearest};
+use super::kind::{Fallback, Key, Kind};
 use super::resolve::default_value;
-use super::schema::{self, Fallback, Key, Kind};
+use super::schema;
 use super::value::{self, Row, Value};
 
 /// Rank of the defaults; a higher rank wins.

@@ -1,6 +1,7 @@
 //! docs/scenarios.md, generated from the schema.
 
-use super::schema::{Fallback, KEYS, Key, Kind, SECTIONS, section_of};
+use super::kind::{Fallback, Key, Kind};
+use super::schema::{KEYS, SECTIONS, section_of};
 
 /// The whole of docs/scenarios.md.
 pub fn reference_markdown() -> String {

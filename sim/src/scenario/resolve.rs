@@ -7,8 +7,9 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::error::{Place, Problem};
+use super::kind::{Fallback, Key, Kind};
 use super::reader::{DEFAULT, FILE, Layer, OVERRIDE, Setting};
-use super::schema::{self, Fallback, Key, Kind};
+use super::schema;
 use super::value::{self, Value};
 
 /// Every key that holds something, by its path.

@@ -7,7 +7,7 @@ use keystorm_model::{Ratio, Span};
 use toml::de::{DeArray, DeValue};
 
 use super::error::Place;
-use super::schema::Kind;
+use super::kind::Kind;
 use crate::step::What;
 
 /// A value that its [`Kind`] allows.
