@@ -254,6 +254,29 @@ impl Message<'_> {
         }
     }
 
+    /// Whether the server sends it, as the answer to a request.
+    pub const fn is_answer(&self) -> bool {
+        match self {
+            Message::Hello
+            | Message::CardProof(_)
+            | Message::ServerChallenge(_)
+            | Message::ServerVerdict(_)
+            | Message::UpdateVerdict(_)
+            | Message::Data(_)
+            | Message::Bye
+            | Message::Probe => false,
+            Message::Challenge { .. }
+            | Message::Verdict(_)
+            | Message::ServerProof(_)
+            | Message::UpdateRandoms { .. }
+            | Message::SessionSeed { .. }
+            | Message::Done { .. }
+            | Message::DataAnswer(_)
+            | Message::Stale
+            | Message::ProbeAnswer => true,
+        }
+    }
+
     /// The message's name in reports.
     pub const fn name(&self) -> &'static str {
         match self {

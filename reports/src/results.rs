@@ -66,6 +66,12 @@ macro_rules! counts {
         pub struct Counts {
             $($(#[$doc])* pub $name: u64,)*
         }
+
+        impl std::ops::AddAssign for Counts {
+            fn add_assign(&mut self, other: Counts) {
+                $(self.$name += other.$name;)*
+            }
+        }
     };
 }
 

@@ -253,18 +253,7 @@ impl<D: Directory> Server<D> {
                 let datagram = out.put(|bytes| message::encode(header, Message::ProbeAnswer, bytes));
                 out.effects.push(ServerEffect::ProbeAnswer { datagram, sequence: header.sequence });
             }
-            (
-                Message::Challenge { .. }
-                | Message::Verdict(_)
-                | Message::ServerProof(_)
-                | Message::UpdateRandoms { .. }
-                | Message::SessionSeed { .. }
-                | Message::Done { .. }
-                | Message::DataAnswer(_)
-                | Message::Stale
-                | Message::ProbeAnswer,
-                _,
-            ) => out.effects.push(ServerEffect::Rejected(Reject::OutOfOrder)),
+            (answer, _) if answer.is_answer() => out.effects.push(ServerEffect::Rejected(Reject::OutOfOrder)),
             (_, None) => answer_stale(header, out),
             (message, Some(place)) => {
                 let connection = self.volatile.connections.at(place);

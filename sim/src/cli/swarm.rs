@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use keystorm_model::draw::Seed;
-use keystorm_reports::results::Counts;
 use rayon::prelude::*;
 
 use crate::swarm::{Broken, Case, Found, run, shrink::shrink};
@@ -67,34 +66,7 @@ fn failed(arguments: &Swarm, case: &Case, broken: Broken) -> Failure {
 }
 
 fn add(sum: &mut Found, found: &Found) {
-    let Counts {
-        sessions_started,
-        updates_started,
-        updates_committed,
-        updates_interrupted,
-        updates_recovered,
-        updates_promoted,
-        cards_unharmed,
-        cards_healed,
-        cards_reissued,
-        cards_blocked,
-        cards_torn,
-        cards_stranded,
-        ..
-    } = found.counts;
-    let counts = &mut sum.counts;
-    counts.sessions_started += sessions_started;
-    counts.updates_started += updates_started;
-    counts.updates_committed += updates_committed;
-    counts.updates_interrupted += updates_interrupted;
-    counts.updates_recovered += updates_recovered;
-    counts.updates_promoted += updates_promoted;
-    counts.cards_unharmed += cards_unharmed;
-    counts.cards_healed += cards_healed;
-    counts.cards_reissued += cards_reissued;
-    counts.cards_blocked += cards_blocked;
-    counts.cards_torn += cards_torn;
-    counts.cards_stranded += cards_stranded;
+    sum.counts += found.counts;
     for (fault, (cases, fired)) in &found.faults {
         let sums = sum.faults.entry(fault.clone()).or_default();
         *sums = (sums.0 + cases, sums.1 + fired);

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use keystorm_model::card::{Card, Chip, Power, Remains};
 use keystorm_model::client::Ending;
-use keystorm_model::message::{self, Message};
+use keystorm_model::message;
 use keystorm_model::outbox::{Outbox, Slice};
 
 use super::combination::{CARD, Setup};
@@ -328,19 +328,5 @@ fn arrive(setup: &Setup, talk: &mut Talk, world: &mut World, datagram: Slice) {
 }
 
 fn is_answer(sent: &Sent) -> bool {
-    let answers = |message| {
-        matches!(
-            message,
-            Message::Challenge { .. }
-                | Message::Verdict(_)
-                | Message::ServerProof(_)
-                | Message::UpdateRandoms { .. }
-                | Message::SessionSeed { .. }
-                | Message::Done { .. }
-                | Message::DataAnswer(_)
-                | Message::Stale
-                | Message::ProbeAnswer
-        )
-    };
-    message::decode(&sent.datagram).is_ok_and(|(_, message)| answers(message))
+    message::decode(&sent.datagram).is_ok_and(|(_, message)| message.is_answer())
 }

@@ -76,6 +76,15 @@ pub(crate) fn run(plan: Plan) -> Finished {
     finished
 }
 
+/// Runs the reduced quickstart on both engines, which must say the same, and returns the run on the events engine.
+pub(crate) fn agreed(overrides: &[&str]) -> Finished {
+    let on = |engine: &str| run(reduced(&[overrides, &[engine]].concat()));
+    let (events, turmoil) = (on("engine=events"), on("engine=turmoil"));
+    assert_eq!(events.results.counts, turmoil.results.counts, "{overrides:?}");
+    assert_eq!(events.results.trace_digest, turmoil.results.trace_digest, "{overrides:?}");
+    events
+}
+
 /// The rows of `cards.csv`.
 pub(crate) fn cards(finished: &Finished) -> Vec<CardRow> {
     finished.world.card_rows(|_| true).collect()

@@ -5,16 +5,7 @@ use keystorm_model::CardId;
 use keystorm_model::server::Embodiment;
 use keystorm_reports::results::{Outcome, PairState};
 
-use crate::common::{Summary, cards, reduced, run};
-
-/// Runs the reduced quickstart on both engines, which must say the same, and returns the run on the events engine.
-fn agreed(overrides: &[&str]) -> Finished {
-    let on = |engine: &str| run(reduced(&[overrides, &[engine]].concat()));
-    let (events, turmoil) = (on("engine=events"), on("engine=turmoil"));
-    assert_eq!(events.results.counts, turmoil.results.counts, "{overrides:?}");
-    assert_eq!(events.results.trace_digest, turmoil.results.trace_digest, "{overrides:?}");
-    events
-}
+use crate::common::{Summary, agreed, cards};
 
 /// Every day of the run, so to speak: each card comes once a minute, and keys live for one or two.
 const BUSY: [&str; 4] =

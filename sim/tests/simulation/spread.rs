@@ -4,16 +4,7 @@ use keystorm::run::Finished;
 use keystorm_model::server::Recovery;
 use keystorm_reports::results::PairState;
 
-use crate::common::{Summary, cards, reduced, run};
-
-/// Runs the reduced quickstart on both engines, which must say the same, and returns the run on the events engine.
-fn agreed(overrides: &[&str]) -> Finished {
-    let on = |engine: &str| run(reduced(&[overrides, &[engine]].concat()));
-    let (events, turmoil) = (on("engine=events"), on("engine=turmoil"));
-    assert_eq!(events.results.counts, turmoil.results.counts, "{overrides:?}");
-    assert_eq!(events.results.trace_digest, turmoil.results.trace_digest, "{overrides:?}");
-    events
-}
+use crate::common::{Summary, agreed, cards, reduced};
 
 /// Every card comes once a minute for four minutes, and has its keys renewed once.
 const OFTEN: [&str; 4] = ["load.repeat=1min", "load.window=1min", "fleet.cards=100", "fleet.clients=100"];

@@ -100,14 +100,20 @@ fn a_repeated_session_random_is_a_violation() {
     assert!(two.ledger.violations()[0].what.contains("Ro twice"));
 }
 
-#[test]
-fn a_commit_after_an_interruption_is_a_recovery() {
+/// One update was interrupted, and the card holds the keys of the next.
+fn renewed_after_an_interruption() -> Two {
     let mut two = two();
     two.offer(9, 5);
     two.ledger.interrupted(CARD, DUE);
     two.offer(1, 7);
     two.store(2, 7);
     two.store(6, 7);
+    two
+}
+
+#[test]
+fn a_commit_after_an_interruption_is_a_recovery() {
+    let mut two = renewed_after_an_interruption();
     let committed = two.ledger.committed(AT, CARD, ONE, DUE, &two.card.clone());
     assert_eq!(committed, Some((AT, true)));
     assert!(two.ledger.was_interrupted(CARD));
@@ -139,12 +145,7 @@ fn a_card_that_is_issued_anew_starts_afresh() {
 
 #[test]
 fn a_commit_in_a_later_period_recovers_nothing() {
-    let mut two = two();
-    two.offer(9, 5);
-    two.ledger.interrupted(CARD, DUE);
-    two.offer(1, 7);
-    two.store(2, 7);
-    two.store(6, 7);
+    let mut two = renewed_after_an_interruption();
     let later = Due { since: Stamp::at(SimTime::from_ns(9)), ..DUE };
     let committed = two.ledger.committed(AT, CARD, ONE, later, &two.card.clone());
     assert_eq!(committed, Some((AT, false)));
