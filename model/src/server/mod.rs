@@ -181,7 +181,11 @@ impl<D: Directory> Server<D> {
     /// Whether a renewal that was assigned when its connection began is due still: with two connections of one card at
     /// once, the other one may have committed it since. To renew again would risk the card for nothing.
     fn is_still_due(&self, card: CardId, due: Due) -> bool {
-        due.escalated || self.durable.renewal(card, due.depth).committed < due.since
+        if due.escalated {
+            // First-contact has forgotten the refusal when it spent the chance.
+            return self.rules.recovery == Recovery::FirstContact || self.durable.refused(card).is_some();
+        }
+        self.durable.renewal(card, due.depth).committed < due.since
     }
 
     /// What a live connection has been assigned.
@@ -283,6 +287,9 @@ impl<D: Directory> Server<D> {
         let assignment = self.admit(card, now, out);
         if let (Recovery::FirstContact, Some(due)) = (self.rules.recovery, assignment.renew) {
             self.spend(card, now, due);
+            if due.escalated {
+                self.durable.forget_refusal(card);
+            }
         }
         let no = self.volatile.connections.next_no(card);
         let first_word = self.volatile.first_word;
@@ -318,7 +325,10 @@ impl<D: Directory> Server<D> {
                 out.effects.push(ServerEffect::Authenticated(card));
                 match (renew, guess) {
                     (Some(due), _) if self.is_still_due(card, due) => self.offer(place, header, due, out),
-                    (Some(_), _) => self.go_on(place, header, out),
+                    (Some(_), _) => {
+                        self.volatile.connections.renewal_over(place);
+                        self.go_on(place, header, out);
+                    }
                     (None, Guess::Staged) => {
                         self.promote(place, out);
                         self.go_on(place, header, out);

@@ -87,22 +87,27 @@ impl<D: Directory> Server<D> {
         assignment
     }
 
-    /// Whether the card may hold keys of a renewal that is not committed, so that its working pair may be of no use.
+    /// Whether the card may hold keys of a renewal that is not committed, or was refused with an upper pair, so that its
+    /// working pair may be of no use.
     fn has_begun(&self, card: CardId) -> bool {
         let mut depths = (0..self.rules.schedule.depths()).map(Depth);
         self.durable.staged(card).is_some()
+            || self.durable.refused(card).is_some()
             || depths.any(|depth| self.durable.renewal(card, depth).has_begun())
     }
 
     /// Notes durably that a renewal is about to begin, where it could not be told later from one that has not: the card
-    /// must be admitted again. A stage says so itself, a spent chance too; and half a root leaves the working pair alone.
+    /// must be admitted again. A stage says so itself, a spent chance and a refusal too; and half a root leaves the working
+    /// pair alone.
     fn note_beginning(&mut self, place: usize, due: Due) {
+        let root = due.depth.0 + 1 == self.rules.shape.depths();
+        let told = due.escalated || root || self.rules.recovery != Recovery::UntilCommitted;
+        if self.limits().is_none() || told {
+            return;
+        }
         let connection = self.volatile.connections.at(place);
         let (card, opened) = (connection.card, connection.opened);
-        let root = due.depth.0 + 1 == self.rules.shape.depths();
-        let begun = self.durable.renewal(card, due.depth).spent >= due.since;
-        let told = root || begun || self.rules.recovery != Recovery::UntilCommitted;
-        if self.limits().is_some() && !told {
+        if self.durable.renewal(card, due.depth).spent < due.since {
             self.spend(card, opened, due);
         }
     }
@@ -116,9 +121,6 @@ impl<D: Directory> Server<D> {
         for depth in depths.filter(|depth| depth.0 < most) {
             let since = self.rules.schedule.due_since(card, depth, now);
             self.durable.spend(card, depth, since);
-        }
-        if due.escalated {
-            self.durable.forget_refusal(card);
         }
         self.volatile.work.commits += 1;
     }

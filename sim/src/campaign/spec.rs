@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::plan::Plan;
 use crate::run::VERSION;
 use crate::scenario::{self, ScenarioError};
+use crate::shell::quoted;
 
 use super::grid::Grid;
 
@@ -87,10 +88,16 @@ impl Campaign {
     pub fn command(&self, point: u32, replication: u32) -> String {
         let values = &self.points[point as usize - 1].values;
         let axes = self.grid.axes.iter().zip(values).map(|(axis, value)| format!("{}={value}", axis.key));
-        let sets: String =
-            self.overrides.iter().cloned().chain(axes).map(|set| format!(" --set '{set}'")).collect();
+        let sets: String = self
+            .overrides
+            .iter()
+            .cloned()
+            .chain(axes)
+            .map(|set| format!(" --set {}", quoted(&set)))
+            .collect();
         let seed = self.plan(point, replication).seed;
-        format!("keystorm run {}{sets} --seed {seed}", self.scenario.display())
+        let scenario = self.scenario.to_string_lossy();
+        format!("keystorm run {}{sets} --seed {seed}", quoted(&scenario))
     }
 
     /// The immutable part of the directory's manifest: the same campaign has the same, whatever the machine. `kind` is

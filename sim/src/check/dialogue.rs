@@ -266,7 +266,7 @@ impl Hearing<'_> {
         if due.renew.is_none() || !matches!(self.rules.schedule.spread, Spread::Admission(_)) {
             self.wrong("the server put a renewal off that was not due, or that nothing holds back");
         }
-        if self.watched.begun {
+        if self.watched.begun || self.watched.known.refused.is_some() {
             self.wrong("the server put a renewal off that it had begun");
         }
         Expected { pair: 0, renew: None, guess: false }

@@ -144,7 +144,10 @@ impl Known {
         opened: SimTime,
     ) -> bool {
         let covered = |depth: u8| self.covered.get(usize::from(depth)).copied().unwrap_or(0);
-        renewed.escalated || fell_due(rules, card, renewed.depth, opened) > covered(renewed.depth)
+        if renewed.escalated {
+            return rules.recovery == Recovery::FirstContact || self.refused.is_some();
+        }
+        fell_due(rules, card, renewed.depth, opened) > covered(renewed.depth)
     }
 
     /// What a connection that begins at `now` must be told; `None`: that depends on more than is known here.

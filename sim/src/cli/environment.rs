@@ -3,6 +3,10 @@
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use etcetera::BaseStrategy as _;
+
+use crate::shell::quoted;
+
 /// A stop-watch over the wall clock.
 pub(super) struct Stopwatch {
     started: Instant,
@@ -24,8 +28,6 @@ impl Stopwatch {
         self.started_unix_s
     }
 }
-
-use etcetera::BaseStrategy as _;
 
 /// How many threads can run at the same time.
 pub(super) fn cpus() -> usize {
@@ -56,14 +58,6 @@ pub(super) fn peak_memory_bytes() -> Option<u64> {
 
 /// The command line of this process, quoted where a shell needs it.
 pub(super) fn command_line() -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./%:,+".contains(c);
-    let quote = |argument: String| {
-        if !argument.is_empty() && argument.chars().all(plain) {
-            argument
-        } else {
-            format!("'{}'", argument.replace('\'', r"'\''"))
-        }
-    };
-    let arguments = std::env::args().skip(1).map(quote);
+    let arguments = std::env::args().skip(1).map(|argument| quoted(&argument).into_owned());
     std::iter::once("keystorm".to_owned()).chain(arguments).collect::<Vec<_>>().join(" ")
 }

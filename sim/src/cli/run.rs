@@ -14,6 +14,7 @@ use crate::campaign::slo::Slo;
 use crate::plan::Plan;
 use crate::run::{Finished, VERSION, simulate_with};
 use crate::scenario;
+use crate::shell::quoted;
 
 use super::args::{CardsCsv, Check, Common, Format, Run};
 use super::environment::{self, Stopwatch};
@@ -112,11 +113,11 @@ fn judge(finished: &Finished, common: &Common) -> Result<(), Failure> {
     }
     let seed = finished.world.plan().seed;
     let engine = finished.world.plan().engine.name();
-    let sets: String = common.set.iter().map(|set| format!(" --set '{set}'")).collect();
+    let sets: String = common.set.iter().map(|set| format!(" --set {}", quoted(set))).collect();
     let _ = write!(
         text,
         "This is a bug. The seed is {seed}; to see it again:\n  keystorm run {} --seed {seed} --engine {engine}{sets}",
-        common.scenario.display()
+        quoted(&common.scenario.to_string_lossy())
     );
     Err(Failure::Violated(text))
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use keystorm_model::draw::Seed;
 use rayon::prelude::*;
 
+use crate::shell::quoted;
 use crate::swarm::{Broken, Case, Found, run, shrink::shrink};
 
 use super::args::Swarm;
@@ -55,7 +56,7 @@ fn failed(arguments: &Swarm, case: &Case, broken: Broken) -> Failure {
     let mut text = format!("INVARIANT VIOLATED in case {}: {}\n", case.number, broken.what);
     let _ = writeln!(text, "Made smaller, the scenario is:");
     for (key, value) in &small.settings {
-        let _ = writeln!(text, "  --set {key}={value}");
+        let _ = writeln!(text, "  --set {}", quoted(&format!("{key}={value}")));
     }
     let _ = write!(
         text,

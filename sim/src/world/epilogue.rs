@@ -66,7 +66,7 @@ impl World {
 
     /// Counts what is under way at the horizon, and forgets it.
     fn cut_off(&mut self) {
-        let mut alive = BTreeSet::new();
+        let mut alive: BTreeSet<_> = self.troubles.ghosts().collect();
         for desk in &mut self.desks {
             let visit = desk.visit.take();
             let here = desk.queue.len() as u64 + u64::from(visit.is_some());

@@ -9,12 +9,27 @@ use keystorm_model::secure::Direction;
 use keystorm_model::{ClientId, ConnectionId, SimTime};
 
 use super::line::Attempt;
+use super::trouble::Troubles;
 use super::{Out, World, connection_of};
 
 /// A connection whose card is no longer there.
 pub(super) struct Ghost {
     client: Client,
     connection: ConnectionId,
+}
+
+impl Troubles {
+    /// The ghosts of `client` are gone, and nothing more happens to their connections.
+    pub(super) fn lay_ghosts(&mut self, client: ClientId) {
+        for ghost in self.ghosts.remove(&client).into_iter().flatten() {
+            self.forget(ghost.connection);
+        }
+    }
+
+    /// The connections of all ghosts.
+    pub(super) fn ghosts(&self) -> impl Iterator<Item = ConnectionId> {
+        self.ghosts.values().flatten().map(|ghost| ghost.connection)
+    }
 }
 
 impl World {

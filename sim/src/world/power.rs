@@ -93,7 +93,7 @@ impl World {
         let mut power = Power::fails_at(moment).leaving(draw_remains(&mut visit.draws));
         let before = self.cards.writes(card);
         let _ = visit.card.power_up(&self.kind, &mut self.cards.memory(card), &mut power);
-        self.recorder.counts.nvm_writes += u64::from(self.cards.writes(card) - before);
+        self.powered_up(at, client, visit, self.cards.writes(card) - before);
         Some(Reader::Resetting { until: at + lasted, pulled: pulled.map(|(number, _)| number) })
     }
 
@@ -125,7 +125,7 @@ impl World {
     /// power, and the queue waits.
     pub(super) fn crash_client(&mut self, at: SimTime, client: ClientId, down: Span, out: &mut Out) {
         self.recorder.counts.client_crashes += 1;
-        self.troubles.ghosts.remove(&client);
+        self.troubles.lay_ghosts(client);
         let desk = &mut self.desks[client.index()];
         let before = std::mem::replace(&mut desk.reader, Reader::Idle);
         let until = match before {

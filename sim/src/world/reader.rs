@@ -31,14 +31,19 @@ impl World {
         let mut memory = self.cards.memory(visit.holder.card);
         let work = visit.card.power_up(&self.kind, &mut memory, &mut Power::steady());
         let work = work.expect("steady power lasts");
+        self.powered_up(at, client, visit, work.writes);
+        Reader::Resetting { until: at + self.plan.card.reset_time(work), pulled: None }
+    }
+
+    /// Counts the pages that a card wrote while it was powered up.
+    pub(super) fn powered_up(&mut self, at: SimTime, client: ClientId, visit: &Visit, writes: u32) {
         if self.recorder.is_load(at) {
-            self.recorder.counts.nvm_writes += u64::from(work.writes);
+            self.recorder.counts.nvm_writes += u64::from(writes);
         }
         if let Some(tape) = self.recorder.tape(visit.holder.card) {
-            let (client, connection, writes) = (Some(client), visit.connection, work.writes);
+            let (client, connection) = (Some(client), visit.connection);
             tape.push(at, Event::Connects { client, connection, writes });
         }
-        Reader::Resetting { until: at + self.plan.card.reset_time(work), pulled: None }
     }
 
     /// Decides whether, at which command and at which moment the card will be pulled out of this connection.

@@ -124,8 +124,11 @@ impl Trouble {
                 strike.message = Some(sequence);
             }
         }
-        let after = |mishap| matches!(mishap, Mishap::ClientCrash { .. } | Mishap::Reinsert);
-        self.find(&here, after).filter(|_| by_client)
+        // With its Bye a connection is over, and another card may be in the reader already.
+        if !by_client || here.what == What::Message("Bye") {
+            return None;
+        }
+        self.find(&here, |mishap| matches!(mishap, Mishap::ClientCrash { .. } | Mishap::Reinsert))
     }
 
     /// The fault of this message that `wanted` chooses, and whether it is the first time that it strikes.
@@ -283,7 +286,7 @@ impl World {
     fn draw_trouble(&self, at: SimTime, card: CardId, connection: ConnectionId) -> Vec<Strike> {
         let faults = &self.plan.faults;
         let mut draws = Seed(self.plan.seed).open(Purpose::Fault, connection.0);
-        let renewed = self.server.next_assignment(card, at).renew.map(|due| {
+        let renewed = self.server.admissible(card, at).0.renew.map(|due| {
             let (embodiment, way) = self.server.rules().renewal(card, due);
             (way, embodiment.keys(self.kind.shape, due.depth).count() as u32)
         });
