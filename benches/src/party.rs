@@ -65,6 +65,7 @@ impl Party {
         let retry = Retry { first: Span::from_secs(2), factor: 2, tries: 5 };
         let rules = ServerRules {
             suite,
+            backend: None,
             shape,
             comparison: Comparison::Encryption,
             embodiments: vec![embodiment],

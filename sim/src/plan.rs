@@ -6,7 +6,7 @@ use keystorm_model::card::transport::{self, BitRate};
 use keystorm_model::card::{CardRules, CardWork, WriteMode};
 use keystorm_model::rings::RingShape;
 use keystorm_model::server::{Embodiment, Order, Recovery, RootRenewal};
-use keystorm_model::suite::{Comparison, SuiteId};
+use keystorm_model::suite::{Backend, Comparison, SuiteId};
 use keystorm_model::{Ratio, SimTime, SiteId, Span};
 
 /// All that decides a run, besides the program itself.
@@ -395,6 +395,8 @@ pub struct ServerPlan {
     pub cores: u16,
     /// Datagrams that may wait for a core; more are dropped.
     pub queue: u32,
+    /// Who carries out its operations with keys; `None`: for each operation its default.
+    pub backend: Option<Backend>,
     /// What each part of the service costs.
     pub costs: CostTable,
 }

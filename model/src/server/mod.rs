@@ -28,7 +28,7 @@ use crate::outbox::Outbox;
 use crate::reject::Reject;
 use crate::rings::{KeyRef, Ring, RingShape};
 use crate::secure::{Channel, Direction, TAG};
-use crate::suite::{Comparison, MAX_RANDOM, SuiteId};
+use crate::suite::{Backend, Cipher, Comparison, MAX_RANDOM, SuiteId};
 use crate::time::{SimTime, Span};
 
 /// How the server works.
@@ -36,6 +36,8 @@ use crate::time::{SimTime, Span};
 pub struct ServerRules {
     /// The cipher suite of the cards.
     pub suite: SuiteId,
+    /// Which library carries out the operations with keys; `None`: for each its default. It changes no result.
+    pub backend: Option<Backend>,
     /// How many keys each card has.
     pub shape: RingShape,
     /// How a card's proof is judged.
@@ -84,6 +86,8 @@ pub struct Server<D> {
 /// What a server forgets when it stops, be it by a crash.
 #[derive(Clone)]
 struct Volatile {
+    /// The suite as the rules want it carried out.
+    cipher: Cipher,
     connections: Connections,
     /// First word of this start's among a connection's draws: connections are numbered from 1 again after each start,
     /// and no random may be drawn twice.
@@ -100,6 +104,7 @@ impl<D: Directory> Server<D> {
     pub fn start(rules: ServerRules, random: Seed, mut directory: D, cards: usize) -> Self {
         let starts = directory.start();
         let volatile = Volatile {
+            cipher: rules.suite.with(rules.backend),
             connections: Connections::new(cards, rules.idle),
             first_word: u64::from(starts) * WORDS_PER_START,
             work: ServerWork::default(),
@@ -317,7 +322,8 @@ impl<D: Directory> Server<D> {
         let suite = self.rules.suite;
         let mut proof = std::mem::take(&mut self.volatile.plain);
         proof.clear();
-        suite.prove(suite.private_half(self.answering_pair(place)), ra, &mut proof);
+        let cipher = self.volatile.cipher;
+        cipher.prove(suite.private_half(self.answering_pair(place)), ra, &mut proof);
         self.volatile.work.proves += 1;
         let connection = self.volatile.connections.at(place);
         connection.phase = Phase::Answered;
@@ -337,7 +343,7 @@ impl<D: Directory> Server<D> {
         let mut session_key = std::mem::take(&mut self.volatile.plain);
         session_key.clear();
         let key = suite.private_half(self.key(card, Ring::Internal, internal));
-        suite.prove(key, ro, &mut session_key);
+        self.volatile.cipher.prove(key, ro, &mut session_key);
         self.volatile.work.proves += 1;
         let value = out.put(|bytes| bytes.extend_from_slice(ro));
         out.effects.push(ServerEffect::SessionOpened { card, ro: value });

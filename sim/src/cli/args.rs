@@ -31,7 +31,7 @@ Exit codes:
   130  stopped by Ctrl-C; nothing was written
 
 Environment:
-  KEYSTORM_CACHE_DIR  where RSA key pairs are kept for later runs, instead of the user's cache
+  KEYSTORM_CACHE_DIR  where asymmetric key pairs are kept for later runs, instead of the user's cache
                       directory; empty: nowhere
 
 Start here:

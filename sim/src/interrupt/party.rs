@@ -118,6 +118,7 @@ impl Setup {
         let orders = due.depths().iter().map(order).collect();
         let server = ServerRules {
             suite: SUITE,
+            backend: None,
             shape,
             comparison: Comparison::Encryption,
             embodiments: vec![embodiment],

@@ -4,7 +4,7 @@ use keystorm_model::card::transport::{BitRate, Protocol};
 use keystorm_model::card::{CardRules, Nvm, PageLayout, WriteMode};
 use keystorm_model::rings::{RenewalRule, RingShape};
 use keystorm_model::server::{Embodiment, Order, OrderedCards, Recovery, RootRenewal};
-use keystorm_model::suite::{Comparison, SuiteId};
+use keystorm_model::suite::{Backend, Comparison, SuiteId};
 use keystorm_model::{CardId, Depth, Ratio, SimTime, SiteId, Span};
 use sha2::{Digest, Sha256};
 
@@ -230,6 +230,7 @@ fn server(r: &Resolved) -> ServerPlan {
     ServerPlan {
         cores: r.small("server.cores"),
         queue: r.small("server.queue"),
+        backend: Backend::ALL.into_iter().find(|backend| backend.name() == r.choice("server.backend")),
         costs: CostTable {
             datagram: r.span("server.costs.datagram"),
             prove: r.of_suite("server.costs", "prove").expect("every suite has it"),

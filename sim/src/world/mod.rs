@@ -227,6 +227,7 @@ impl World {
         };
         let server_rules = ServerRules {
             suite,
+            backend: plan.server.backend,
             shape,
             comparison: plan.fleet.comparison,
             embodiments: plan.update.embodiments.clone(),
