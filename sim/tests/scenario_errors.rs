@@ -144,6 +144,10 @@ fn values_that_do_not_go_together_are_told() {
         ("delay upside down", spoilt("loss", "delay = { min = \"2s\", max = \"1s\" }\nloss")),
         ("endless retry", spoilt("loss", "retry = { first = \"1h\", factor = 10, tries = 20 }\nloss")),
         ("reorder by nothing", spoilt("loss", "reorder = \"1%\"\nloss")),
+        (
+            "a backend that does nothing of the suite",
+            spoilt("[line]", "[server]\nbackend = \"dalek\"\n[line]"),
+        ),
     ]);
     insta::assert_snapshot!(told);
 }
