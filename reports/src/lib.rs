@@ -8,6 +8,7 @@
 
 pub mod campaign;
 mod cards;
+mod ciphers;
 mod columns;
 mod dir;
 mod failures;
@@ -29,6 +30,7 @@ mod text;
 mod timeline;
 
 pub use cards::CardsCsv;
+pub use ciphers::{CipherRow, ciphers_table};
 pub use columns::columns_markdown;
 pub use dir::{DirError, RunDir, RunFile};
 pub use failures::failures_table;

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use keystorm_model::card::{PageLayout, WriteMode};
 use keystorm_model::server::{Embodiment, Recovery};
+use keystorm_model::suite::SuiteId;
 
 use crate::campaign::slo::Slo;
 use crate::campaign::work::Shard;
@@ -63,6 +64,11 @@ pub(super) enum Command {
     /// Find the smallest (or largest) value of a key that keeps every bound, with confidence
     #[command(after_help = PLAN_EXAMPLES)]
     Plan(Plan),
+    /// List the cipher suites: what they handle, and who can carry out what
+    Suites,
+    /// Measure what ciphers cost on this machine, and write a table of costs for [server.costs]
+    #[command(after_help = CALIBRATE_EXAMPLES)]
+    Calibrate(Calibrate),
     /// Print the digests of one run (the other process of `verify`)
     #[command(hide = true)]
     Trace(Common),
@@ -123,6 +129,10 @@ Examples:
     --vary server.cores=1..64
   keystorm plan fleet.toml --slo 'server_wait_ms_p99<=50' --vary fleet.cards=1000,2000,5000,10000 --largest
   keystorm plan fleet.toml --slo 'auth_ms_p99<=3000' --vary load.window=1h,2h,4h,8h,1d";
+const CALIBRATE_EXAMPLES: &str = "\
+Examples:
+  keystorm calibrate --out costs.toml
+  keystorm calibrate --out costs.toml --csv ciphers.csv --suite rsa-2048 --suite p256";
 
 /// What every command that runs a scenario takes.
 #[derive(Args, Debug)]
@@ -285,6 +295,26 @@ pub(super) struct Interrupt {
     /// How many combinations are gone through at the same time [default: as many as there are CPUs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) jobs: Option<u16>,
+    /// Show no progress
+    #[arg(long)]
+    pub(super) quiet: bool,
+}
+
+/// Arguments of `calibrate`.
+#[derive(Args, Debug)]
+pub(super) struct Calibrate {
+    /// The table of costs to write, which a scenario names as server.costs.preset
+    #[arg(long, value_name = "FILE.toml")]
+    pub(super) out: PathBuf,
+    /// Where to write every figure
+    #[arg(long, value_name = "FILE.csv")]
+    pub(super) csv: Option<PathBuf>,
+    /// Only this suite (repeatable); `keystorm suites` lists them
+    #[arg(long, value_name = "NAME", value_parser = |name: &str| named(name, &SuiteId::ALL, SuiteId::name))]
+    pub(super) suite: Vec<SuiteId>,
+    /// Samples of each figure, which take turns
+    #[arg(long, value_name = "N", default_value_t = 31, value_parser = clap::value_parser!(u16).range(3..=1001))]
+    pub(super) samples: u16,
     /// Show no progress
     #[arg(long)]
     pub(super) quiet: bool,

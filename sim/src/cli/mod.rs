@@ -2,6 +2,7 @@
 
 mod args;
 mod campaign;
+mod calibrate;
 mod environment;
 mod init;
 mod interrupt;
@@ -10,6 +11,7 @@ mod plan;
 mod progress;
 mod run;
 mod sweep;
+mod suites;
 mod verify;
 
 use core::fmt;
@@ -104,6 +106,8 @@ pub fn main() -> ExitCode {
         Command::Sweep(arguments) => sweep::sweep(&arguments),
         Command::Merge(arguments) => sweep::merge(&arguments),
         Command::Plan(arguments) => plan::plan(&arguments),
+        Command::Suites => suites::suites(),
+        Command::Calibrate(arguments) => calibrate::calibrate(&arguments),
         Command::Trace(arguments) => verify::trace(&arguments),
     };
     match done {
