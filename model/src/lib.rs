@@ -13,12 +13,14 @@
 //! | what crosses the line | [`message`], [`orders`], [`secure`] |
 //! | the client, and its retransmissions | [`client`] |
 //! | the server, its directory and its recovery policies | [`server`] |
+//! | a message in several datagrams | [`fragment`] |
 //! | where random numbers come from | [`draw`] |
 
 pub mod apdu;
 pub mod card;
 pub mod client;
 pub mod draw;
+pub mod fragment;
 pub mod ids;
 pub mod layout;
 pub mod message;

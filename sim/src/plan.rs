@@ -192,6 +192,8 @@ pub struct LinePlan {
     pub down_bps: Option<u64>,
     /// Bytes that the layers below add to each message (IPv4 and UDP: 28).
     pub overhead_bytes: u32,
+    /// The longest datagram, without those bytes; a longer message travels in fragments.
+    pub datagram_bytes: u32,
     /// The client's retransmission of an unanswered message.
     pub retry: RetryPlan,
 }

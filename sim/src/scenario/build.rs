@@ -145,6 +145,7 @@ fn line(r: &Resolved) -> LinePlan {
         up_bps: r.rate("line.up"),
         down_bps: r.rate("line.down"),
         overhead_bytes: r.small("line.overhead_bytes"),
+        datagram_bytes: r.small("line.datagram_bytes"),
         retry: RetryPlan {
             first: r.span("line.retry.first"),
             factor: r.small("line.retry.factor"),

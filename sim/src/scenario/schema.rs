@@ -315,6 +315,7 @@ pub(super) static KEYS: &[Key] = &[
     key("line.up", Kind::Rate { min: 100, max: 1_000_000_000_000, unlimited: true }, Value("unlimited"), "Bandwidth from client to server."),
     key("line.down", Kind::Rate { min: 100, max: 1_000_000_000_000, unlimited: true }, Value("unlimited"), "Bandwidth from server to client."),
     key("line.overhead_bytes", count(0, 1_000), Value("28"), "Bytes that the layers below add to each message: 20 for IPv4 and 8 for UDP."),
+    key("line.datagram_bytes", count(576, 65_507), Value("1472"), "The longest datagram, its own bytes without `overhead_bytes`; a longer message travels in fragments, each of which can be lost. 1472 is what an Ethernet frame holds, 576 what every host takes."),
     key("line.retry.first", span(MS, HOUR), Value("2s"), "The client's wait before it sends an unanswered message again."),
     key("line.retry.factor", count(1, 10), Value("2"), "Each further wait is this many times longer."),
     key("line.retry.tries", count(1, 20), Value("5"), "How often a message is sent in all before the client gives up."),

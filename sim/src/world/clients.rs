@@ -5,6 +5,7 @@ use keystorm_model::apdu;
 use keystorm_model::card::{CardWork, Power, PowerLost, Remains};
 use keystorm_model::client::{Cause, ClientEffect, ClientInput, Ending, commands_in_connection};
 use keystorm_model::draw::{Seed, owner};
+use keystorm_model::fragment;
 use keystorm_model::secure::Direction;
 use keystorm_model::server::Due;
 use keystorm_model::{CardId, ClientId, ConnectionId, SimTime, Span};
@@ -81,7 +82,14 @@ impl World {
         self.recorder.counts.messages_delivered += 1;
         let parties = Parties { client, card: None };
         self.recorder.trace(at, Trace::AtClient, parties, datagram);
-        self.step(at, client, ClientInput::Datagram(datagram), out);
+        if !fragment::is_fragment(datagram) {
+            return self.step(at, client, ClientInput::Datagram(datagram), out);
+        }
+        let mut assembly = self.assemblies.remove(&(client, Direction::Down)).unwrap_or_default();
+        if let Some(message) = assembly.take(datagram) {
+            self.step(at, client, ClientInput::Datagram(message), out);
+        }
+        self.assemblies.insert((client, Direction::Down), assembly);
     }
 
     /// Puts the holder's card into the reader.
@@ -157,7 +165,7 @@ impl World {
         for &effect in &effects.effects {
             match effect {
                 ClientEffect::Send { datagram, sequence, copy } => {
-                    let attempt = Attempt { direction: Direction::Up, sequence, copy };
+                    let attempt = Attempt { direction: Direction::Up, sequence, copy, fragment: 0 };
                     self.send(at, client, attempt, effects.get(datagram), out);
                 }
                 ClientEffect::Command(command) => self.command(at, client, effects.get(command)),

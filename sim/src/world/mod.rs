@@ -28,9 +28,12 @@ pub mod station;
 
 pub use desk::Holder;
 
+use std::collections::BTreeMap;
+
 use keystorm_model::card::CardType;
 use keystorm_model::client::{Client, ClientEffect, ClientRules, Retry};
 use keystorm_model::draw::{Purpose, Seed};
+use keystorm_model::fragment::{self, Assembly};
 use keystorm_model::outbox::Outbox;
 use keystorm_model::secure::Direction;
 use keystorm_model::server::{MemoryDirectory, Schedule, Server, ServerEffect, ServerRules, Stamp};
@@ -183,6 +186,10 @@ pub struct World {
     idle_client: Client,
     /// The answer that a client is being given.
     answer: Vec<u8>,
+    /// What has arrived of messages that travel in fragments, by receiver: those of a client go down.
+    assemblies: BTreeMap<(ClientId, Direction), Assembly>,
+    /// The fragment that is being sent.
+    fragment: Vec<u8>,
     /// A card's keys before a command that stores one.
     keys_before: Vec<u8>,
 }
@@ -264,6 +271,8 @@ impl World {
             spare_visits: Vec::new(),
             idle_client: Client::default(),
             answer: Vec::new(),
+            assemblies: BTreeMap::new(),
+            fragment: Vec::new(),
             keys_before: Vec::new(),
             cards,
             plan,
@@ -305,8 +314,30 @@ impl World {
         );
     }
 
+    /// Hands a message to the line of `client` at `now`, in as many datagrams as it takes.
+    fn send(&mut self, now: SimTime, client: ClientId, attempt: Attempt, message: &[u8], out: &mut Out) {
+        let count = self.line.fragments(message.len());
+        if count == 1 {
+            return self.send_datagram(now, client, attempt, message, out);
+        }
+        let mut datagram = std::mem::take(&mut self.fragment);
+        for number in 0..count {
+            fragment::write(message, number, count, &mut datagram);
+            let attempt = Attempt { fragment: number as u8, ..attempt };
+            self.send_datagram(now, client, attempt, &datagram, out);
+        }
+        self.fragment = datagram;
+    }
+
     /// Hands a datagram to the line of `client` at `now`. Nothing is sent any more once the horizon is reached.
-    fn send(&mut self, now: SimTime, client: ClientId, attempt: Attempt, datagram: &[u8], out: &mut Out) {
+    fn send_datagram(
+        &mut self,
+        now: SimTime,
+        client: ClientId,
+        attempt: Attempt,
+        datagram: &[u8],
+        out: &mut Out,
+    ) {
         if !self.recorder.is_load(now) {
             return;
         }

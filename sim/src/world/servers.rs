@@ -1,9 +1,10 @@
 //! What happens at the server: datagrams arrive, wait, are served and answered.
 
 use keystorm_model::draw::{Purpose, Seed};
+use keystorm_model::fragment;
 use keystorm_model::outbox::Outbox;
 use keystorm_model::secure::Direction;
-use keystorm_model::server::ServerEffect;
+use keystorm_model::server::{ServerEffect, ServerWork};
 use keystorm_model::{ClientId, ConnectionId, SimTime};
 use keystorm_reports::results::Phase;
 
@@ -50,6 +51,28 @@ impl World {
     }
 
     fn serve(&mut self, arrived: SimTime, start: SimTime, client: ClientId, datagram: &[u8], out: &mut Out) {
+        if !fragment::is_fragment(datagram) {
+            return self.serve_message(arrived, start, client, datagram, out);
+        }
+        let mut assembly = self.assemblies.remove(&(client, Direction::Up)).unwrap_or_default();
+        match assembly.take(datagram) {
+            Some(message) => self.serve_message(arrived, start, client, message, out),
+            None => {
+                let service = self.station.serve(start, 1, ServerWork::default());
+                self.recorder.served(arrived, start, service);
+            }
+        }
+        self.assemblies.insert((client, Direction::Up), assembly);
+    }
+
+    fn serve_message(
+        &mut self,
+        arrived: SimTime,
+        start: SimTime,
+        client: ClientId,
+        datagram: &[u8],
+        out: &mut Out,
+    ) {
         let mut effects = std::mem::take(&mut self.server_out);
         let work = self.server.step(start, datagram, &mut effects);
         self.crypto.ciphers += u64::from(work.proves + work.checks);
@@ -60,26 +83,27 @@ impl World {
                 let mut draws = Seed(self.plan.seed).open(Purpose::Service, connection_of(datagram).0);
                 self.station.occupy(start, sample::service(plan, &mut draws))
             }
-            _ => self.station.serve(start, work),
+            _ => self.station.serve(start, self.datagrams(&effects), work),
         };
         let finish = start + service;
         self.recorder.served(arrived, start, service);
         for &effect in &effects.effects {
             match effect {
                 ServerEffect::Answer { datagram, sequence, copy } => {
-                    let attempt = Attempt { direction: Direction::Down, sequence, copy };
+                    let attempt = Attempt { direction: Direction::Down, sequence, copy, fragment: 0 };
                     self.send(finish, client, attempt, effects.get(datagram), out);
                 }
                 ServerEffect::Stale { datagram, sequence } => {
                     // It belongs to no connection that could count it; its repeats must not share one fate.
                     let stales = &mut self.desks[client.index()].stales;
                     *stales = stales.wrapping_add(1);
-                    let attempt = Attempt { direction: Direction::Down, sequence, copy: 0x80 | *stales };
+                    let attempt =
+                        Attempt { direction: Direction::Down, sequence, copy: 0x80 | *stales, fragment: 0 };
                     self.send(finish, client, attempt, effects.get(datagram), out);
                 }
                 ServerEffect::ProbeAnswer { datagram, sequence } => {
                     let copy = self.probe_copy(client, connection_of(effects.get(datagram)));
-                    let attempt = Attempt { direction: Direction::Down, sequence, copy };
+                    let attempt = Attempt { direction: Direction::Down, sequence, copy, fragment: 0 };
                     self.send(finish, client, attempt, effects.get(datagram), out);
                 }
                 effect => self.note(finish, true, effect, &effects),
@@ -87,6 +111,15 @@ impl World {
         }
         effects.clear();
         self.server_out = effects;
+    }
+
+    /// How many datagrams an answer takes; 1 where there is none.
+    fn datagrams(&self, effects: &Outbox<ServerEffect>) -> u64 {
+        let fragments = effects.effects.iter().map(|&effect| match effect {
+            ServerEffect::Answer { datagram, .. } => self.line.fragments(effects.get(datagram).len()),
+            _ => 1,
+        });
+        fragments.max().unwrap_or(1) as u64
     }
 
     /// Tells answers to the same probe apart: the server, which keeps nothing of it, cannot.

@@ -37,13 +37,23 @@ const fn by_clock(name: &'static str, set: &'static [&'static str]) -> Fault {
 }
 
 /// Every fault. [`exercised`] sees to it that none is missing.
-pub(crate) const FAULTS: [Fault; 20] = [
+pub(crate) const FAULTS: [Fault; 21] = [
     fault("none", &[]),
     fault("message loss", &["line.loss=12%"]),
     fault("bursts of loss", &["line.burst.p=5%", "line.burst.r=40%"]),
     fault("duplication", &["line.duplicate=30%"]),
     fault("reordering", &["line.reorder=20%", "line.reorder_by=1100ms"]),
     fault("narrow band", &["line.up=19200bit/s", "line.down=38400bit/s"]),
+    fault(
+        "messages in fragments",
+        &[
+            "line.datagram_bytes=576",
+            "load.response_bytes=1500",
+            "line.loss=5%",
+            "line.reorder=20%",
+            "line.reorder_by=7ms",
+        ],
+    ),
     fault("cards pulled out", &["faults.pull=35%"]),
     fault("depth 0 alone due", &["update.periods=['30d']"]),
     fault("cards without a log", &["faults.pull=35%", "card.nvm=in-place"]),
@@ -252,6 +262,7 @@ fn exercised(plan: &Plan) -> Vec<(&'static str, bool)> {
         up_bps,
         down_bps,
         overhead_bytes: _,
+        datagram_bytes,
         retry: _,
     } = &plan.line;
     let [mut fixed, mut uniform, mut exponential] = [false; 3];
@@ -286,6 +297,7 @@ fn exercised(plan: &Plan) -> Vec<(&'static str, bool)> {
         ("line.reorder", !reorder.is_zero() && !reorder_by.is_zero()),
         ("line.up", up_bps.is_some()),
         ("line.down", down_bps.is_some()),
+        ("line.datagram_bytes", *datagram_bytes < u32::from(plan.load.response_bytes)),
         ("fixed delay", fixed),
         ("uniform delay", uniform),
         ("exponential delay", exponential),
