@@ -33,7 +33,10 @@ impl CipherRow {
 /// The table of the ciphers' costs.
 pub fn ciphers_table() -> Table<CipherRow> {
     let ns = |name, doc, quartile: usize| {
-        Column::new(name, doc, move |row: &CipherRow| Cell::Fixed { units: row.ps[quartile], decimals: 3 })
+        Column::new(name, doc, move |row: &CipherRow| Cell::Fixed {
+            units: row.ps[quartile].into(),
+            decimals: 3,
+        })
     };
     let words = |text: &'static str| if text.is_empty() { Cell::Empty } else { Cell::text(text) };
     Table::new(

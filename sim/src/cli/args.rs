@@ -129,6 +129,7 @@ Examples:
     --vary server.cores=1..64
   keystorm plan fleet.toml --slo 'server_wait_ms_p99<=50' --vary fleet.cards=1000,2000,5000,10000 --largest
   keystorm plan fleet.toml --slo 'auth_ms_p99<=3000' --vary load.window=1h,2h,4h,8h,1d";
+
 const CALIBRATE_EXAMPLES: &str = "\
 Examples:
   keystorm calibrate --out costs.toml

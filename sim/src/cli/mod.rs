@@ -1,8 +1,8 @@
 //! The command line: arguments, progress, exit codes. The only place that reads the wall clock or the environment.
 
 mod args;
-mod campaign;
 mod calibrate;
+mod campaign;
 mod environment;
 mod init;
 mod interrupt;
@@ -10,8 +10,8 @@ mod pairs;
 mod plan;
 mod progress;
 mod run;
-mod sweep;
 mod suites;
+mod sweep;
 mod verify;
 
 use core::fmt;
