@@ -1,19 +1,23 @@
 //! A message that is too long for one datagram travels in several, and arrives when all of them have.
 //!
-//! A fragment is the header of its message with the kind [`FRAGMENT`], its number and how many there are, one byte each,
-//! and a part of the message, its own header included. All parts but the last are equally long. Client and server know
+//! A fragment is the header of its message with the kind [`FRAGMENT`], its number and how many there are, one byte each, the
+//! length of the message in two, and a part of it, its own header included. All parts but the last are equally long, so that
+//! a fragment that has been cut or added to is known as such. Client and server know
 //! nothing of it: a fragment that is lost costs the whole message, which its sender sends again, and what has arrived of it
 //! by then counts, since a repeat is the same bytes.
 //!
 //! Below it, a network would do the same to a datagram that is too long (RFC 791, 3.2), but out of the sender's sight; so
 //! what is sent here fits.
 
-use crate::message::HEADER;
+use core::cmp::Ordering;
+use core::ops::Range;
+
+use crate::message::{HEADER, VERSION, WireError};
 
 /// The kind of a datagram that holds part of a message.
 pub const FRAGMENT: u8 = 0x40;
 /// Bytes of a fragment before its part.
-pub const FRAGMENT_HEADER: usize = HEADER + 2;
+pub const FRAGMENT_HEADER: usize = HEADER + 4;
 /// The most fragments of a message.
 pub const MOST_FRAGMENTS: usize = 64;
 
@@ -32,17 +36,24 @@ pub fn count(length: usize, limit: usize) -> usize {
 
 /// Writes fragment `number` of `count` of `message` to `out`, in place of what is there.
 pub fn write(message: &[u8], number: usize, count: usize, out: &mut Vec<u8>) {
-    let each = message.len().div_ceil(count);
+    let length = u16::try_from(message.len()).expect("messages are below 64 KiB");
     out.clear();
     out.extend_from_slice(&message[..HEADER]);
     out[1] = FRAGMENT;
     out.extend_from_slice(&[number as u8, count as u8]);
-    out.extend_from_slice(&message[number * each..((number + 1) * each).min(message.len())]);
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(&message[part(message.len(), number, count)]);
 }
 
-/// Whether a datagram is a fragment.
+/// Which bytes of a message of `length` bytes fragment `number` of `count` has.
+fn part(length: usize, number: usize, count: usize) -> Range<usize> {
+    let each = length.div_ceil(count);
+    (number * each).min(length)..((number + 1) * each).min(length)
+}
+
+/// Whether a datagram says that it is a fragment.
 pub fn is_fragment(datagram: &[u8]) -> bool {
-    datagram.get(1) == Some(&FRAGMENT)
+    matches!(datagram, [VERSION, FRAGMENT, ..])
 }
 
 /// What has arrived of one message.
@@ -50,6 +61,8 @@ pub fn is_fragment(datagram: &[u8]) -> bool {
 pub struct Assembly {
     /// The message's connection and sequence number, as in its header.
     message: Option<[u8; 10]>,
+    /// Its length.
+    length: usize,
     /// Bit `i`: fragment `i` is here.
     arrived: u64,
     count: u8,
@@ -58,22 +71,28 @@ pub struct Assembly {
 }
 
 impl Assembly {
-    /// Takes a fragment; the message, if it was the last that was missing. A fragment of another message than the last one's
-    /// begins anew, unless it comes late: of an earlier message of the same connection. What is no fragment is ignored.
-    pub fn take(&mut self, datagram: &[u8]) -> Option<&[u8]> {
-        let (header, part) = datagram.split_at_checked(FRAGMENT_HEADER)?;
+    /// Takes a datagram that [`is_fragment`]; returns the message, if it was the last one that was missing. A fragment of
+    /// another message than the last one's begins anew, unless it comes late: of an earlier message of the same connection.
+    pub fn take(&mut self, datagram: &[u8]) -> Result<Option<&[u8]>, WireError> {
+        let (header, part) = datagram.split_at_checked(FRAGMENT_HEADER).ok_or(WireError::Truncated)?;
         let (number, count) = (header[HEADER], header[HEADER + 1]);
-        let message: [u8; 10] = header[6..HEADER].try_into().expect("connection and sequence number");
         if number >= count || usize::from(count) > MOST_FRAGMENTS {
-            return None;
+            return Err(WireError::Value);
         }
-        if self.message != Some(message) || self.count != count {
+        let length = usize::from(u16::from_be_bytes([header[HEADER + 2], header[HEADER + 3]]));
+        match part.len().cmp(&self::part(length, number.into(), count.into()).len()) {
+            Ordering::Less => return Err(WireError::Truncated),
+            Ordering::Greater => return Err(WireError::Trailing),
+            Ordering::Equal => {}
+        }
+        let message: [u8; 10] = header[6..HEADER].try_into().expect("connection and sequence number");
+        if (self.message, self.count, self.length) != (Some(message), count, length) {
             let late = |old: [u8; 10]| old[..8] == message[..8] && old[8..] > message[8..];
             if self.message.is_some_and(late) {
-                return None;
+                return Ok(None);
             }
             self.message = Some(message);
-            self.count = count;
+            (self.count, self.length) = (count, length);
             self.arrived = 0;
             self.parts.resize(usize::from(count), Vec::new());
         }
@@ -82,12 +101,12 @@ impl Assembly {
         place.extend_from_slice(part);
         self.arrived |= 1 << number;
         if self.arrived.count_ones() < u32::from(count) {
-            return None;
+            return Ok(None);
         }
         self.arrived = 0;
         self.whole.clear();
         self.parts.iter().for_each(|part| self.whole.extend_from_slice(part));
-        Some(&self.whole)
+        Ok(Some(&self.whole))
     }
 }
 
@@ -139,14 +158,14 @@ mod tests {
         let (first, mut assembly) = (message(4, 2_420), Assembly::default());
         let pieces = fragments(&first, 1_000);
         assert_eq!(pieces.len(), 3);
-        assert_eq!(assembly.take(&pieces[2]), None);
-        assert_eq!(assembly.take(&pieces[2]), None, "twice the same");
-        assert_eq!(assembly.take(&pieces[0]), None);
-        assert_eq!(assembly.take(&pieces[1]), Some(&first[..]));
+        assert_eq!(assembly.take(&pieces[2]), Ok(None));
+        assert_eq!(assembly.take(&pieces[2]), Ok(None), "twice the same");
+        assert_eq!(assembly.take(&pieces[0]), Ok(None));
+        assert_eq!(assembly.take(&pieces[1]), Ok(Some(&first[..])));
         for piece in &pieces[..2] {
-            assert_eq!(assembly.take(piece), None);
+            assert_eq!(assembly.take(piece), Ok(None));
         }
-        assert_eq!(assembly.take(&pieces[2]), Some(&first[..]), "a whole repeat is a repeat");
+        assert_eq!(assembly.take(&pieces[2]), Ok(Some(&first[..])), "a whole repeat is a repeat");
     }
 
     #[test]
@@ -154,11 +173,29 @@ mod tests {
         let (first, second) = (message(4, 2_420), message(5, 3_309));
         let (old, new) = (fragments(&first, 1_472), fragments(&second, 1_472));
         let mut assembly = Assembly::default();
-        assert_eq!(assembly.take(&old[0]), None);
-        assert_eq!(assembly.take(&new[0]), None);
-        assert_eq!(assembly.take(&old[1]), None, "late");
-        assert_eq!(assembly.take(&new[1]), None);
-        assert_eq!(assembly.take(&new[2]), Some(&second[..]));
+        assert_eq!(assembly.take(&old[0]), Ok(None));
+        assert_eq!(assembly.take(&new[0]), Ok(None));
+        assert_eq!(assembly.take(&old[1]), Ok(None), "late");
+        assert_eq!(assembly.take(&new[1]), Ok(None));
+        assert_eq!(assembly.take(&new[2]), Ok(Some(&second[..])));
+    }
+
+    #[test]
+    fn a_fragment_that_cannot_be_one_is_refused_and_disturbs_nothing() {
+        let (whole, mut assembly) = (message(4, 2_420), Assembly::default());
+        let pieces = fragments(&whole, 1_472);
+        assert!(is_fragment(&pieces[0]) && !is_fragment(&whole) && !is_fragment(&[0xff, FRAGMENT]));
+        assert_eq!(assembly.take(&pieces[0]), Ok(None));
+        for length in [FRAGMENT_HEADER - 1, FRAGMENT_HEADER, pieces[1].len() - 1] {
+            assert_eq!(assembly.take(&pieces[1][..length]), Err(WireError::Truncated));
+        }
+        assert_eq!(assembly.take(&[&pieces[1][..], &[0]].concat()), Err(WireError::Trailing));
+        for (number, count) in [(0, 0), (2, 2), (0, MOST_FRAGMENTS as u8 + 1), (255, 255)] {
+            let mut odd = pieces[1].clone();
+            (odd[HEADER], odd[HEADER + 1]) = (number, count);
+            assert_eq!(assembly.take(&odd), Err(WireError::Value));
+        }
+        assert_eq!(assembly.take(&pieces[1]), Ok(Some(&whole[..])));
     }
 
     proptest! {
@@ -172,9 +209,9 @@ mod tests {
             }
             let mut assembly = Assembly::default();
             for piece in &pieces[..count - 1] {
-                prop_assert_eq!(assembly.take(piece), None);
+                prop_assert_eq!(assembly.take(piece), Ok(None));
             }
-            prop_assert_eq!(assembly.take(&pieces[count - 1]), Some(&message[..]));
+            prop_assert_eq!(assembly.take(&pieces[count - 1]), Ok(Some(&message[..])));
         }
 
         #[test]
@@ -184,6 +221,9 @@ mod tests {
                 if piece.len() > FRAGMENT_HEADER {
                     piece[HEADER] %= 4;
                     piece[HEADER + 1] %= 4;
+                    // Of a length that such parts may well add up to.
+                    let length = (piece.len() - FRAGMENT_HEADER) * usize::from(piece[HEADER + 1]);
+                    piece[HEADER + 2..FRAGMENT_HEADER].copy_from_slice(&(length as u16).to_be_bytes());
                 }
                 let _ = assembly.take(&piece);
             }

@@ -86,8 +86,10 @@ impl World {
             return self.step(at, client, ClientInput::Datagram(datagram), out);
         }
         let mut assembly = self.assemblies.remove(&(client, Direction::Down)).unwrap_or_default();
-        if let Some(message) = assembly.take(datagram) {
-            self.step(at, client, ClientInput::Datagram(message), out);
+        match assembly.take(datagram) {
+            Ok(Some(message)) => self.step(at, client, ClientInput::Datagram(message), out),
+            Ok(None) => {}
+            Err(_) => self.recorder.counts.rejects += 1,
         }
         self.assemblies.insert((client, Direction::Down), assembly);
     }

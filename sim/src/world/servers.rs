@@ -55,12 +55,13 @@ impl World {
             return self.serve_message(arrived, start, client, datagram, out);
         }
         let mut assembly = self.assemblies.remove(&(client, Direction::Up)).unwrap_or_default();
-        match assembly.take(datagram) {
-            Some(message) => self.serve_message(arrived, start, client, message, out),
-            None => {
-                let service = self.station.serve(start, 1, ServerWork::default());
-                self.recorder.served(arrived, start, service);
-            }
+        let taken = assembly.take(datagram);
+        if let Ok(Some(message)) = taken {
+            self.serve_message(arrived, start, client, message, out);
+        } else {
+            self.recorder.counts.rejects += u64::from(taken.is_err());
+            let service = self.station.serve(start, 1, ServerWork::default());
+            self.recorder.served(arrived, start, service);
         }
         self.assemblies.insert((client, Direction::Up), assembly);
     }
