@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use keystorm_benches::measure::timed;
+use keystorm_benches::measure::by_the_wall;
 use keystorm_benches::party::Party;
 use keystorm_model::SimTime;
 use keystorm_model::outbox::Outbox;
@@ -22,6 +22,9 @@ const VISITS: u32 = 2_000;
 const FLEET: u32 = 1_000_000;
 /// The same where it is slow and all else is small beside it.
 const FEW: u32 = 8;
+
+/// Replays, of which the fastest counts.
+const PASSES: u32 = 9;
 
 /// What is replayed.
 struct Path {
@@ -48,7 +51,7 @@ impl Path {
     /// Serves every visit once; what it consisted of, and how long it took.
     fn replay(&self) -> (ServerWork, Duration) {
         let (mut server, mut out) = (self.server.clone(), Outbox::default());
-        timed(|| {
+        by_the_wall(|| {
             let mut sum = ServerWork::default();
             for (now, request) in &self.requests {
                 let work = server.step(*now, request, &mut out);
@@ -89,14 +92,14 @@ fn bare(suite: SuiteId, work: ServerWork) -> Duration {
             suite.grow(black_box(&seed), &mut grown);
         }
     };
-    timed(operations).1
+    by_the_wall(operations).1
 }
 
 fn path(criterion: &mut Criterion, suite: SuiteId, name: &str, embodiment: Option<Embodiment>) {
     let path = Path::new(suite, embodiment);
     let (mut whole, mut floor) = (Duration::MAX, Duration::MAX);
     let mut work = ServerWork::default();
-    for _ in 0..if path.visits == FEW { 3 } else { 9 } {
+    for _ in 0..PASSES {
         let (done, took) = path.replay();
         (work, whole) = (done, whole.min(took));
         floor = floor.min(bare(suite, done));
