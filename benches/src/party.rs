@@ -81,7 +81,8 @@ impl Party {
             embodiments: vec![embodiment.unwrap_or(Embodiment::One)],
             complement: false,
             recovery: Recovery::UntilCommitted,
-            schedule: Schedule { periods, orders: Vec::new(), root: None },
+            escalation: false,
+            schedule: Schedule { periods, ..Schedule::default() },
             response_bytes: 64,
             idle: Span::from_secs(60),
         };

@@ -35,6 +35,12 @@ pub enum Purpose {
     Reissue = 8,
     /// The server's own keys that all cards have in common at issue.
     Common = 9,
+    /// When the server crashes.
+    Crash = 10,
+    /// What happens to one connection besides the line's own losses and a pulled card.
+    Fault = 11,
+    /// The scenario of one case of a swarm.
+    Swarm = 12,
 }
 
 /// The owner of draws that belong to the `count`-th something of a card.

@@ -12,6 +12,7 @@
 use core::cmp::Ordering;
 use core::ops::Range;
 
+use crate::ids::ConnectionId;
 use crate::message::{HEADER, VERSION, WireError};
 
 /// The kind of a datagram that holds part of a message.
@@ -54,6 +55,16 @@ fn part(length: usize, number: usize, count: usize) -> Range<usize> {
 /// Whether a datagram says that it is a fragment.
 pub fn is_fragment(datagram: &[u8]) -> bool {
     matches!(datagram, [VERSION, FRAGMENT, ..])
+}
+
+/// The connection that a fragment belongs to, its number, counted from 1, and how many there are; for people.
+///
+/// # Panics
+/// If it is shorter than [`FRAGMENT_HEADER`]: none of ours is.
+pub fn describe(fragment: &[u8]) -> (ConnectionId, u16, u16) {
+    let id = fragment[6..14].try_into().expect("eight bytes");
+    let (number, count) = (fragment[HEADER], fragment[HEADER + 1]);
+    (ConnectionId(u64::from_be_bytes(id)), u16::from(number) + 1, u16::from(count))
 }
 
 /// What has arrived of one message.
@@ -115,7 +126,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::ids::{CardId, ConnectionId};
+    use crate::ids::CardId;
     use crate::message::{Header, Message, encode};
 
     fn message(sequence: u16, length: usize) -> Vec<u8> {

@@ -14,6 +14,7 @@
 //! | the client, and its retransmissions | [`client`] |
 //! | the server, its directory and its recovery policies | [`server`] |
 //! | a message in several datagrams | [`fragment`] |
+//! | mistakes that tests plant | [`planted`] |
 //! | where random numbers come from | [`draw`] |
 
 pub mod apdu;
@@ -26,6 +27,7 @@ pub mod layout;
 pub mod message;
 pub mod orders;
 pub mod outbox;
+pub mod planted;
 pub mod ratio;
 pub mod reader;
 pub mod reject;

@@ -178,6 +178,12 @@ pub fn start_data(header: Header, answer: bool, sealed: usize, out: &mut Vec<u8>
     out.extend_from_slice(&length.to_be_bytes());
 }
 
+/// The card that a datagram is about, if it is long enough to say so; the rest of it is not looked at.
+pub fn card(datagram: &[u8]) -> Option<CardId> {
+    let bytes = datagram.get(2..6)?.try_into().ok()?;
+    Some(CardId(u32::from_be_bytes(bytes)))
+}
+
 /// Reads a datagram.
 pub fn decode(datagram: &[u8]) -> Result<(Header, Message<'_>), WireError> {
     let mut reader = Reader { rest: datagram };

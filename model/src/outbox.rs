@@ -1,7 +1,7 @@
 //! The buffer that a machine appends its effects to. The caller owns, drains and reuses it.
 
 /// Effects in order, and the bytes that they refer to.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Outbox<E> {
     /// The effects of the steps since the last [`Outbox::clear`].
     pub effects: Vec<E>,

@@ -18,6 +18,9 @@ impl Ratio {
     /// Never.
     pub const ZERO: Ratio = Ratio { numerator: 0, denominator: 1, threshold: 0 };
 
+    /// Always.
+    pub const ONE: Ratio = Ratio { numerator: 1, denominator: 1, threshold: 1 << 32 };
+
     /// The ratio `numerator / denominator`; `None` unless it lies in 0..=1.
     pub const fn new(numerator: u32, denominator: u32) -> Option<Self> {
         if denominator == 0 || numerator > denominator {

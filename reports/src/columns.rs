@@ -5,6 +5,7 @@ use crate::cards::cards_table;
 use crate::ciphers::ciphers_table;
 use crate::failures::failures_table;
 use crate::faults::faults_table;
+use crate::html::REPORT_FILE;
 use crate::interruptions::interruptions_table;
 use crate::manifest::MANIFEST_FILE;
 use crate::phases::phases_table;
@@ -75,6 +76,11 @@ summary.csv:
 `plan.csv`: one row per value that was tried: the value, `replications`, `keeps_all`, and for each bound the figure, its
 interval and the verdict (`met`, `missed`, `undecided`, `no figure`).
 
+`report.html`: the main figures over what varies with their 95 % intervals, the latency distributions of the points one
+upon the other, and the tables, on one page. The key that was given first is on the axis below, and there is a line for
+each combination of the others. `keystorm report DIR` makes the tables of a sweep and the page again from `runs/` (the page
+of a plan from `runs/` and `plan.csv`).
+
 With `--base`, also:
 ";
 
@@ -90,6 +96,14 @@ HistogramLogProcessor prints it, values in ms. The HdrHistogram plotter reads it
 HdrHistogram's interval log, V2, compressed: one line per timeline bucket and phase in which something ended, tagged
 `auth`, `update` or `session`, intended measure. `StartTime` is simulated time from 0. The interval's maximum is in
 ms; the histograms hold microseconds, so give HistogramLogProcessor `-outputValueUnitRatio 1000`.
+
+## {REPORT_FILE}
+
+The run on one page that needs nothing beside it: no network, no script, no font; for a screen in light or dark, a phone
+and paper. Headline figures, what became of the cards, renewals and load over time, latency by percentile, failures,
+faults, the tables in plain numbers for a spreadsheet, and the scenario with the command that makes the run again. It
+is made from the other files alone: `keystorm report DIR` makes it again, with the same bytes. Wall-clock times are in
+{MANIFEST_FILE} only.
 
 ## {MANIFEST_FILE}
 

@@ -3,15 +3,18 @@
 //! What stands in the way is judged before the run (so that hours are not simulated for nothing) and again at the
 //! end. Only a run directory that keystorm wrote, or an empty one, is ever replaced.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process;
 
-use crate::manifest::{MANIFEST_FILE, MATRIX_KIND, RUN_KIND, kind_of};
+use crate::html::REPORT_FILE;
+use crate::manifest::{MANIFEST_FILE, MATRIX_KIND, REPLAY_KIND, RUN_KIND, kind_of};
+use crate::replay::ENDINGS;
 
 /// Everything that a run directory holds.
-const FILES_OF_A_RUN: [&str; 10] = [
+const FILES_OF_A_RUN: [&str; 11] = [
     MANIFEST_FILE,
     "cards.csv",
     "failures.csv",
@@ -20,6 +23,7 @@ const FILES_OF_A_RUN: [&str; 10] = [
     "latency",
     "latency.hlog",
     "phases.csv",
+    REPORT_FILE,
     "summary.csv",
     "timeline.csv",
 ];
@@ -54,6 +58,22 @@ pub enum DirError {
         /// What is there.
         found: String,
     },
+    /// A campaign has runs that are not made yet. A matter of usage: exit code 2.
+    #[error("{} is not finished: {missing} runs are missing; the command that began it goes on with it", path.display())]
+    Unfinished {
+        /// The directory.
+        path: PathBuf,
+        /// How many runs are missing.
+        missing: usize,
+    },
+    /// A file is not what keystorm wrote. Exit code 1.
+    #[error("{} is damaged: {what}; make it again", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The file system refused. Exit code 1.
     #[error("cannot {doing} {}: {source}; {}", path.display(), remedy(source))]
     Io {
@@ -80,8 +100,8 @@ impl DirError {
     /// The exit code of a program that ends with this error.
     pub fn exit_code(&self) -> u8 {
         match self {
-            DirError::InTheWay { .. } | DirError::NotOurs { .. } => 2,
-            DirError::Io { .. } | DirError::Displaced { .. } => 1,
+            DirError::InTheWay { .. } | DirError::NotOurs { .. } | DirError::Unfinished { .. } => 2,
+            DirError::Damaged { .. } | DirError::Io { .. } | DirError::Displaced { .. } => 1,
         }
     }
 
@@ -90,6 +110,10 @@ impl DirError {
         path: &'p Path,
     ) -> impl FnOnce(io::Error) -> DirError + use<'p> {
         move |source| DirError::Io { doing, path: path.to_owned(), source }
+    }
+
+    pub(crate) fn damaged(path: &Path, what: impl Into<String>) -> DirError {
+        DirError::Damaged { path: path.to_owned(), what: what.into() }
     }
 
     fn in_the_way(path: &Path, what: impl Into<String>) -> DirError {
@@ -137,6 +161,11 @@ impl RunDir {
         RunDir::prepare_kind(path, NOTHING)
     }
 
+    /// The same for a card's life: it replaces another, and nothing else.
+    pub fn prepare_replay(path: &Path) -> Result<RunDir, DirError> {
+        RunDir::prepare_kind(path, REPLAY_KIND)
+    }
+
     fn prepare_kind(path: &Path, kind: &'static str) -> Result<RunDir, DirError> {
         let place = resolve(path)?;
         check_replaceable(&place, kind)?;
@@ -179,6 +208,11 @@ impl RunDir {
             file.get_ref().sync_all()
         };
         write().map_err(DirError::io("write", &self.place.join(name)))
+    }
+
+    /// What is in it so far, to be read back.
+    pub(crate) fn so_far(&self) -> &Path {
+        &self.temporary
     }
 
     /// Puts the directory in its place and returns that. What it replaces is moved aside first and removed last,
@@ -278,16 +312,29 @@ fn called(kind: &str) -> &'static str {
     match kind {
         MATRIX_KIND => "a matrix",
         NOTHING => "a campaign",
+        REPLAY_KIND => "a replay",
         _ => "a run",
+    }
+}
+
+/// Whether keystorm puts a file of this name into a directory of this kind.
+fn is_ours(kind: &str, name: &OsStr) -> bool {
+    match kind {
+        MATRIX_KIND => FILES_OF_A_MATRIX.iter().any(|&file| name == file),
+        REPLAY_KIND => {
+            let drawn =
+                || Path::new(name).extension().is_some_and(|end| ENDINGS.iter().any(|&known| end == known));
+            name == MANIFEST_FILE || drawn()
+        }
+        _ => FILES_OF_A_RUN.iter().any(|&file| name == file),
     }
 }
 
 /// Refuses a directory in which somebody keeps files of their own: they would go with it.
 fn check_only_ours(place: &Path, kind: &str, entries: fs::ReadDir) -> Result<(), DirError> {
-    let files = if kind == MATRIX_KIND { &FILES_OF_A_MATRIX[..] } else { &FILES_OF_A_RUN };
     for entry in entries {
         let name = entry.map_err(DirError::io("read", place))?.file_name();
-        if !files.iter().any(|&file| name == file) {
+        if !is_ours(kind, &name) {
             let what =
                 format!("{} that also holds {}, which keystorm did not write", called(kind), name.display());
             return Err(DirError::in_the_way(place, what));

@@ -1,11 +1,12 @@
 //! `interruptions.csv`: the matrix of interrupted renewals, and the directory that it lies in.
 
-use std::io;
+use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde_json::{Map, Value};
 
 use crate::dir::{DirError, RunDir};
-use crate::manifest::{MANIFEST_FILE, MATRIX_KIND};
+use crate::manifest::{MATRIX_KIND, ReadError, expect_kind, write_facts};
 use crate::results::Interruption;
 use crate::table::{Cell, Column, Table};
 
@@ -23,7 +24,7 @@ pub fn interruptions_table() -> Table<Interruption> {
     Table::new(
         "interruptions.csv",
         "Written by `keystorm interrupt`. One row per cut of a renewal; then one per pair of cuts that does more harm \
-         than either of the two alone.",
+         than either of the two alone. Where several first cuts leave the same state, the pairs name the first of them.",
         vec![
             text("suite", "Cipher suite.", |row| row.suite),
             text("embodiment", "Embodiment: `1`, `2a`, `2b`, `3` or `4`.", |row| row.embodiment),
@@ -38,10 +39,15 @@ pub fn interruptions_table() -> Table<Interruption> {
             ),
             text(
                 "cut_kind",
-                "`lost up`, `lost down`: the message and all that follows is lost, and the client gives up. `server \
-                 crash before`, `server crash after`: before or after it acts on the message. `pulled before`, \
-                 `pulled during`, `pulled after`: the card, at the command; during: at this moment of its writes to \
-                 non-volatile memory.",
+                "`lost up`, `lost down`: the request, the answer and all that follows is lost. `lost up alone`, `lost down \
+                 alone`: that message however often it is sent, or all in its direction from there on. `duplicated`. `late \
+                 copy of …, n before`: just before the request a copy of another arrives, sent n connections before, or in \
+                 this one. `late answers`: before the answer copies of all earlier ones. `second connection`, `second \
+                 connection interleaved, at request n`: of the same card, while the request is on its way. `client crash`, \
+                 `client crash before`, `during`, `after`: no Bye follows. `server crash before`, `server crash after`: \
+                 before or after it acts on the message. `pulled before`, `pulled during`, `pulled after`: the card, at the \
+                 command; during: at this moment of its writes to non-volatile memory, leaving `zeros` or `mixed` bits \
+                 instead of ones in a page that was erased.",
                 |row| &row.cut_kind,
             ),
             text(
@@ -87,12 +93,27 @@ pub fn write_matrix(
 ) -> Result<(), DirError> {
     let table = interruptions_table();
     dir.file(table.file(), |file| table.write(file, rows))?;
-    let mut manifest = Map::new();
-    manifest.insert("keystorm".into(), MATRIX_KIND.into());
-    manifest.extend(facts);
-    dir.file(MANIFEST_FILE, |file| {
-        use io::Write as _;
-        serde_json::to_writer_pretty(&mut *file, &Value::Object(manifest))?;
-        file.write_all(b"\n")
-    })
+    write_facts(dir, MATRIX_KIND, facts)
+}
+
+/// Row number `row`, from 1, of the `interruptions.csv` in `dir`: its cells by the names of their columns.
+pub fn read_interruption(dir: &Path, row: u32) -> Result<BTreeMap<String, String>, ReadError> {
+    expect_kind(dir, MATRIX_KIND, "a matrix of interruptions")?;
+    let path = dir.join(interruptions_table().file());
+    let damaged = |error: csv::Error| ReadError::Damaged { path: path.clone(), what: error.to_string() };
+    let mut table = csv::Reader::from_path(&path).map_err(damaged)?;
+    let names = table.headers().map_err(damaged)?.clone();
+    let mut rows = 0;
+    for record in table.records() {
+        let record = record.map_err(damaged)?;
+        rows += 1;
+        if rows == row {
+            return Ok(names
+                .iter()
+                .zip(&record)
+                .map(|(name, cell)| (name.to_owned(), cell.to_owned()))
+                .collect());
+        }
+    }
+    Err(ReadError::NoRow { path, row, rows })
 }

@@ -15,6 +15,11 @@ pub(crate) fn grouped(n: u64) -> String {
     text
 }
 
+/// `1 card`, `2,000 cards`.
+pub(crate) fn counted(n: u64, what: &str) -> String {
+    format!("{} {what}{}", grouped(n), if n == 1 { "" } else { "s" })
+}
+
 /// `units / 10^decimals`, its whole part grouped.
 pub(crate) fn decimal(units: u64, decimals: u32) -> String {
     let one = 10u64.pow(decimals);

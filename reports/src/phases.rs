@@ -27,8 +27,13 @@ impl<'a> PhaseRow<'a> {
 
     /// The name of the row's percentile distribution in a run directory.
     pub fn hgrm_file(&self) -> String {
-        format!("latency/{}_{}.hgrm", self.phase.name(), self.measure.name())
+        hgrm_file(self.phase, self.measure)
     }
+}
+
+/// The name of a percentile distribution in a run directory.
+pub(crate) fn hgrm_file(phase: Phase, measure: Measure) -> String {
+    format!("latency/{}_{}.hgrm", phase.name(), measure.name())
 }
 
 /// The table of `phases.csv`.

@@ -132,6 +132,14 @@ counts! {
     reissues,
     /// Interrupted updates that a later proof under the staged keys completed, the epilogue included.
     updates_promoted,
+    /// Connections whose renewal was due and not admitted.
+    updates_deferred,
+    /// Crashes of the server.
+    server_crashes,
+    /// Datagrams that had reached the server and were lost in its crashes before their service began.
+    requests_lost_in_crashes,
+    /// Crashes of clients.
+    client_crashes,
 }
 
 /// The server's load over the horizon.
@@ -256,6 +264,8 @@ pub struct FaultCount {
     pub expected: f64,
     /// Whether it is placed or scheduled, so that not striking at all is an error.
     pub scheduled: bool,
+    /// Whether `fired` counts the messages that it swallowed.
+    pub messages: bool,
 }
 
 impl FaultCount {
@@ -397,7 +407,7 @@ pub struct Interruption {
 }
 
 /// How and where the run was made: `manifest.json` alone holds what may differ between two runs of one seed.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Manifest {
     /// The resolved scenario, canonical form.
     pub scenario_text: String,

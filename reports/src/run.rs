@@ -1,12 +1,14 @@
 //! All files of a run directory, from one call.
 
 use std::borrow::Borrow;
+use std::io::Write as _;
 
 use crate::cards::cards_table;
 use crate::dir::{DirError, RunDir};
 use crate::failures::failures_table;
 use crate::faults::faults_table;
 use crate::hdr::{write_hgrm, write_hlog};
+use crate::html::{REPORT_FILE, StoredRun, run_page};
 use crate::manifest::{MANIFEST_FILE, write_manifest};
 use crate::phases::{PhaseRow, phases_table};
 use crate::renewals::{renewal_rows, renewals_table};
@@ -52,7 +54,10 @@ pub fn write_run(
     if let Some(CardRows { depths, rows }) = cards {
         write_table(dir, cards_table(depths), rows)?;
     }
-    dir.file(MANIFEST_FILE, |file| write_manifest(file, manifest))
+    dir.file(MANIFEST_FILE, |file| write_manifest(file, manifest))?;
+    // Made from the files, as `keystorm report` does it: so both give the same bytes.
+    let page = run_page(&StoredRun::read(dir.so_far())?);
+    dir.file(REPORT_FILE, |file| file.write_all(page.as_bytes()))
 }
 
 fn write_table<R, B: Borrow<R>>(

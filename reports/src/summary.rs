@@ -1,8 +1,14 @@
 //! `summary.csv`: the one row that says how a run went. The order of its columns is fixed; new ones go to the end.
 
+use std::path::Path;
+
 use crate::latency::Figure;
+use crate::manifest::ReadError;
 use crate::results::{Phase, Results};
 use crate::table::{Cell, Column, Table};
+
+/// The column that tells runs apart.
+const DIGEST: &str = "trace_digest";
 
 /// The table of `summary.csv`, whose only row is the run.
 pub fn summary_table() -> Table<Results> {
@@ -14,13 +20,26 @@ pub fn summary_table() -> Table<Results> {
         columns.extend(Figure::SUMMARY.map(|figure| latency_column(phase, figure)));
     }
     columns.push(Column::new(
-        "trace_digest",
+        DIGEST,
         "128-bit hash over every delivered message and card command, 32 hex digits. \
          Equal for equal scenario, seed, engine and version.",
         |run: &Results| Cell::text(format!("{:032x}", run.trace_digest)),
     ));
     columns.extend(appended_columns());
     Table::new("summary.csv", "One row: the run. `run --format json` prints the same names.", columns)
+}
+
+/// The `trace_digest` in the `summary.csv` of the run in `dir`.
+pub fn read_digest(dir: &Path) -> Result<u128, ReadError> {
+    let path = dir.join("summary.csv");
+    let read = || -> Result<u128, String> {
+        let mut rows = csv::Reader::from_path(&path).map_err(|error| error.to_string())?;
+        let names = rows.headers().map_err(|error| error.to_string())?;
+        let place = names.iter().position(|name| name == DIGEST).ok_or("it has no column trace_digest")?;
+        let row = rows.records().next().ok_or("it has no row")?.map_err(|error| error.to_string())?;
+        u128::from_str_radix(&row[place], 16).map_err(|error| format!("trace_digest: {error}"))
+    };
+    read().map_err(|what| ReadError::Damaged { path: path.clone(), what })
 }
 
 fn text(name: &'static str, doc: &'static str, words: fn(&Results) -> &str) -> Column<Results> {
@@ -175,5 +194,17 @@ fn appended_columns() -> Vec<Column<Results>> {
             "Interrupted updates that a later proof under the staged keys completed (recovery stage-and-flip), \
              the epilogue included. They are among the recovered, not among the committed."
         ),
+        count!(
+            updates_deferred,
+            "Connections in which a renewal was due and the server, which admits only so many at a time, said \"later\": \
+             the session went on with the old keys (`update.spread` = \"admission\")."
+        ),
+        count!(server_crashes, "Crashes of the server."),
+        count!(
+            requests_lost_in_crashes,
+            "Datagrams that had reached the server and were lost in its crashes before their service began. \
+             What arrives while it is down, and answers that a crash cuts off, are among messages_lost."
+        ),
+        count!(client_crashes, "Crashes of clients."),
     ]
 }

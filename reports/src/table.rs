@@ -151,6 +151,11 @@ impl<R> Table<R> {
         self.columns.iter().map(|column| column.name.as_ref())
     }
 
+    /// The columns' names with what they mean, Markdown.
+    pub fn meanings(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.columns.iter().map(|column| (column.name.as_ref(), column.doc.as_ref()))
+    }
+
     /// The cells of one row, in the order of the header.
     pub fn cells<'r>(&self, row: &'r R) -> impl Iterator<Item = Cell<'r>> {
         self.columns.iter().map(move |column| (column.cell)(row))

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::faults::thousandths;
 use crate::latency::Figure;
-use crate::number::{bytes, decimal, duration, grouped, percent, whole_time};
+use crate::number::{bytes, counted, decimal, duration, grouped, percent, whole_time};
 use crate::results::{Failure, FaultCount, Phase, Results};
 use crate::table::divide;
 
@@ -84,11 +84,6 @@ fn headline(page: &mut Page, results: &Results) {
     page.gap();
 }
 
-/// `1 card`, `2,000 cards`.
-fn counted(n: u64, what: &str) -> String {
-    format!("{} {what}{}", grouped(n), if n == 1 { "" } else { "s" })
-}
-
 /// `1,985 unharmed, 15 healed`; of the parts that are 0 only those marked as always of interest.
 fn parts(all: &[(u64, &str, bool)]) -> String {
     let shown = all.iter().filter(|(n, _, always)| *always || *n > 0);
@@ -124,6 +119,10 @@ fn people(page: &mut Page, results: &Results) {
     page.line("Key updates", format_args!("{} started: {updates}", grouped(c.updates_started)));
     if c.updates_interrupted > 0 {
         page.line("", format_args!("{} recovered after an interruption", grouped(c.updates_recovered)));
+    }
+    if c.updates_deferred > 0 {
+        let sessions = counted(c.updates_deferred, "session");
+        page.line("", format_args!("{sessions} told to renew later, since the server admits only so many"));
     }
     if results.renewals.len() > 1 {
         let depths = results.renewals.iter().enumerate();
@@ -192,10 +191,10 @@ fn faults(page: &mut Page, faults: &[FaultCount]) {
         page.line("Faults", "none asked for");
     }
     let row = |fault: &FaultCount| {
-        let struck = if fault.scheduled {
-            format!("hit {}", counted(fault.fired, "message"))
-        } else {
-            format!("{} of {}", grouped(fault.fired), counted(fault.chances, "chance"))
+        let struck = match (fault.scheduled, fault.messages) {
+            (true, true) => format!("hit {}", counted(fault.fired, "message")),
+            (true, false) => if fault.fired > 0 { "struck" } else { "" }.to_owned(),
+            (false, _) => format!("{} of {}", grouped(fault.fired), counted(fault.chances, "chance")),
         };
         let note = match (fault.never_fired(), fault.scheduled) {
             (true, _) => "NEVER STRUCK".to_owned(),

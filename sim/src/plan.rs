@@ -2,12 +2,18 @@
 //!
 //! `scenario/` builds a [`Plan`] from TOML; the world and the engines read it and nothing else.
 
+mod faults;
+
+pub use faults::*;
+
+use std::sync::Arc;
+
 use keystorm_model::card::transport::{self, BitRate};
 use keystorm_model::card::{CardRules, CardWork, WriteMode};
 use keystorm_model::rings::RingShape;
-use keystorm_model::server::{Embodiment, Order, Recovery, RootRenewal};
+use keystorm_model::server::{Embodiment, Order, Recovery, RootRenewal, Spread};
 use keystorm_model::suite::{Backend, Comparison, SuiteId};
-use keystorm_model::{Ratio, SimTime, SiteId, Span};
+use keystorm_model::{CardId, ClientId, Ratio, SimTime, Span};
 
 /// All that decides a run, besides the program itself.
 #[derive(Clone, Debug)]
@@ -294,8 +300,19 @@ pub enum ServicePlan {
     Fixed(Span),
 }
 
+/// A card holder's arrival.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Arrival {
+    /// When.
+    pub at: SimTime,
+    /// Whose card.
+    pub card: CardId,
+    /// At which client.
+    pub client: ClientId,
+}
+
 /// When card holders arrive.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ArrivalsPlan {
     /// Uniformly in `[from, from + window)`.
     Uniform {
@@ -304,18 +321,35 @@ pub enum ArrivalsPlan {
         /// Length of the window.
         window: Span,
     },
-    /// Normally distributed about `peak`, cut at both ends of the horizon.
+    /// Normally distributed about `peak`, cut at both ends of the horizon; who does not belong to the peak comes at
+    /// any time.
     Office {
         /// The busiest moment.
         peak: Span,
         /// Standard deviation.
         sigma: Span,
+        /// Probability that a holder belongs to the peak.
+        share: Ratio,
+    },
+    /// As at the gates of a city's public transport: a day with two peaks.
+    Transit {
+        /// Length of the day.
+        day: Span,
+    },
+    /// As at cash machines: on any day at the hours of cash machines, on payday more often than on another.
+    Payday {
+        /// Length of a day.
+        day: Span,
+        /// The busiest day, counted from 0.
+        payday: u32,
     },
     /// Every card again and again, at the times of a Poisson process of its own.
     Poisson {
         /// Mean time between two visits of one card.
         every: Span,
     },
+    /// These, in order of time, card and client.
+    Trace(Arc<Vec<Arrival>>),
 }
 
 /// The holder of a failed session comes back.
@@ -344,6 +378,10 @@ pub struct UpdatePlan {
     pub due: DueAtStart,
     /// What becomes of an interrupted renewal.
     pub recovery: Recovery,
+    /// Whether an upper pair that was refused is renewed by the pair one deeper, with everything above it.
+    pub escalation: bool,
+    /// How the renewals of a period are spread. The world keys it with the seed of its run.
+    pub spread: Spread,
 }
 
 /// Cards that are issued anew.
@@ -418,26 +456,6 @@ pub struct CostTable {
     pub aead: Span,
     /// Making one change of the client directory durable.
     pub commit: Span,
-}
-
-/// What goes wrong besides the line's own losses.
-#[derive(Clone, Debug)]
-pub struct FaultPlan {
-    /// Probability per connection that the card is pulled out at one of its commands.
-    pub pull: Ratio,
-    /// Line outages of whole sites.
-    pub outages: Vec<OutagePlan>,
-}
-
-/// A line outage of one site: what is in flight when it begins, and what is sent while it lasts, is lost.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct OutagePlan {
-    /// The site, 0-based.
-    pub site: SiteId,
-    /// Its beginning.
-    pub from: SimTime,
-    /// Its end.
-    pub until: SimTime,
 }
 
 /// Settings of the turmoil engine.

@@ -1,13 +1,14 @@
 //! From a plan to its results: chooses the engine, runs it, and judges what it found.
 
-use keystorm_model::{Ratio, SimTime, Span};
+use keystorm_model::Span;
 use keystorm_reports::results::{FaultCount, Results, RunFacts, ServerFigures};
 
 use crate::check::Violation;
 use crate::engine::{self, Stopped, Watch};
 use crate::issue::{self, Order};
-use crate::plan::{EngineKind, LossPlan, Plan};
+use crate::plan::{EngineKind, Plan};
 use crate::record::Recorder;
+use crate::record::tape::Tape;
 use crate::world::World;
 
 /// Version of this program, as reports name it.
@@ -25,6 +26,8 @@ pub struct Finished {
     pub world: World,
     /// How many events the engine handled.
     pub events: u64,
+    /// What happened to the card that was recorded, if one was.
+    pub tape: Option<Tape>,
 }
 
 impl Finished {
@@ -44,16 +47,20 @@ pub fn simulate(plan: Plan, watch: Watch<'_>) -> Result<Finished, Stopped> {
 
 /// Runs `plan` with the pairs that have been made for it.
 pub fn simulate_with(plan: Plan, pairs: Vec<u8>, watch: Watch<'_>) -> Result<Finished, Stopped> {
-    let engine = plan.engine;
-    let world = World::new(plan, pairs);
-    let ended = match engine {
+    run(World::new(plan, pairs), watch)
+}
+
+/// Runs a world from its beginning to its end.
+pub fn run(world: World, watch: Watch<'_>) -> Result<Finished, Stopped> {
+    let ended = match world.plan().engine {
         EngineKind::Turmoil => engine::turmoil::run(world, watch)?,
         EngineKind::Events => engine::events::run(world, watch)?,
     };
     let engine::Ended { mut world, events } = ended;
-    let faults = faults(&world);
+    let faults = world.fault_counts();
     let plan = world.plan().clone();
-    let recorder = std::mem::replace(&mut world.recorder, Recorder::new(Span::from_secs(1)));
+    let mut recorder = std::mem::replace(&mut world.recorder, Recorder::new(Span::from_secs(1)));
+    let tape = recorder.take_tape();
     let recorded = recorder.into_parts();
     let results = Results {
         run: facts(&plan),
@@ -77,7 +84,7 @@ pub fn simulate_with(plan: Plan, pairs: Vec<u8>, watch: Watch<'_>) -> Result<Fin
     };
     let violations = world.ledger.violations().to_vec();
     let interval_digests = recorded.interval_digests;
-    Ok(Finished { results, violations, interval_digests, world, events })
+    Ok(Finished { results, violations, interval_digests, world, events, tape })
 }
 
 fn facts(plan: &Plan) -> RunFacts {
@@ -95,46 +102,4 @@ fn facts(plan: &Plan) -> RunFacts {
         sites: plan.fleet.sites.into(),
         horizon_ns: plan.horizon.as_ns(),
     }
-}
-
-/// How often each fault that the scenario asks for struck.
-fn faults(world: &World) -> Vec<FaultCount> {
-    let (plan, tally, counts) = (world.plan(), &world.tally, &world.recorder().counts);
-    let share = |ratio: Ratio| {
-        let (numerator, denominator) = ratio.parts();
-        f64::from(numerator) / f64::from(denominator)
-    };
-    let loss = match plan.line.loss {
-        LossPlan::Independent(loss) => share(loss),
-        LossPlan::Burst { p, r } if p.is_zero() && r.is_zero() => 0.0,
-        LossPlan::Burst { p, r } => share(p) / (share(p) + share(r)),
-    };
-    let random = [
-        ("message loss", counts.messages_sent, tally.lost, loss),
-        ("message duplication", counts.messages_sent, counts.messages_duplicated, share(plan.line.duplicate)),
-        ("message reordering", counts.messages_sent, tally.reordered, share(plan.line.reorder)),
-        ("card pulled out", tally.connections, tally.pulls, share(plan.faults.pull)),
-    ];
-    let mut faults: Vec<FaultCount> = random
-        .into_iter()
-        .filter(|&(.., rate)| rate > 0.0)
-        .map(|(fault, chances, fired, rate)| FaultCount {
-            fault: fault.into(),
-            chances,
-            fired,
-            expected: chances as f64 * rate,
-            scheduled: false,
-        })
-        .collect();
-    for (outage, &cut) in plan.faults.outages.iter().zip(&tally.cut_by_outage) {
-        let from = outage.from.since(SimTime::ZERO);
-        faults.push(FaultCount {
-            fault: format!("outage of site {} at {from}", outage.site),
-            chances: 1,
-            fired: cut,
-            expected: 1.0,
-            scheduled: outage.from < SimTime::ZERO + plan.horizon,
-        });
-    }
-    faults
 }

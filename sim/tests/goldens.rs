@@ -15,7 +15,7 @@ use keystorm::run::simulate;
 use keystorm::scenario;
 
 /// Scenarios that are quick enough for a debug build.
-const QUICK: &[&str] = &["quickstart"];
+const QUICK: &[&str] = &["quickstart", "worst-month"];
 
 /// Scenarios that take minutes even in a release build: their goldens are those of a smaller fleet.
 const SMALLER: &[(&str, &[&str])] = &[

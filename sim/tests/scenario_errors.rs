@@ -143,6 +143,14 @@ fn values_that_do_not_go_together_are_told() {
         ("half a delay", spoilt("loss", "delay = { min = \"1ms\" }\nloss")),
         ("delay upside down", spoilt("loss", "delay = { min = \"2s\", max = \"1s\" }\nloss")),
         ("endless retry", spoilt("loss", "retry = { first = \"1h\", factor = 10, tries = 20 }\nloss")),
+        ("waves of what has no period", spoilt("periods = [\"30d\"]", "spread = \"waves\"")),
+        ("waves beyond the period", spoilt("[\"30d\"]", "[\"30d\"]\nspread = \"waves\"\nspread_waves = 31")),
+        (
+            "jitter beyond the period",
+            spoilt("[\"30d\"]", "[\"2d\", \"30d\"]\nspread = \"jitter\"\nspread_window = \"3d\""),
+        ),
+        ("admission without limits", spoilt("[\"30d\"]", "[\"30d\"]\nspread = \"admission\"")),
+        ("waves of jitter", spoilt("[\"30d\"]", "[\"30d\"]\nspread = \"jitter\"\nspread_waves = 3")),
         ("reorder by nothing", spoilt("loss", "reorder = \"1%\"\nloss")),
         (
             "a backend that does nothing of the suite",
@@ -150,6 +158,52 @@ fn values_that_do_not_go_together_are_told() {
         ),
     ]);
     insta::assert_snapshot!(told);
+}
+
+#[test]
+fn a_load_that_does_not_fit_is_told() {
+    let told = album(&[
+        ("a day beyond the horizon", spoilt("[line]", "[load]\narrivals = \"transit\"\n[line]")),
+        (
+            "a day beyond the repetition",
+            spoilt("[line]", "[load]\narrivals = \"transit\"\nday = \"5min\"\nrepeat = \"4min\"\n[line]"),
+        ),
+        (
+            "a payday without other days",
+            spoilt("[line]", "[load]\narrivals = \"payday\"\nday = \"7min\"\n[line]"),
+        ),
+        (
+            "a payday after the last day",
+            spoilt("[line]", "[load]\narrivals = \"payday\"\nday = \"4min\"\npayday = 3\n[line]"),
+        ),
+        ("a trace without a file", spoilt("[line]", "[load]\narrivals = \"trace\"\n[line]")),
+        (
+            "a trace that is not there",
+            spoilt("[line]", "[load]\narrivals = \"trace\"\ntrace = \"visits.csv\"\n[line]"),
+        ),
+        (
+            "a hash that is none",
+            spoilt(
+                "[line]",
+                "[load]\narrivals = \"trace\"\ntrace = \"v.csv\"\ntrace_sha256 = \"0f\"\n[line]",
+            ),
+        ),
+        ("a file for no trace", spoilt("[line]", "[load]\ntrace = \"visits.csv\"\n[line]")),
+    ]);
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn a_wrong_trace_is_told_with_its_line() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("bad.toml");
+    std::fs::write(&path, GOOD.replace("[line]", "[load]\narrivals = \"trace\"\ntrace = \"v.csv\"\n[line]"))
+        .unwrap();
+    std::fs::write(dir.path().join("v.csv"), "time,card,client\n1,2,3\n2,20,3\n3,1,1\n").unwrap();
+    insta::assert_snapshot!(shown(dir.path(), &fails(&path, &[])));
+    std::fs::write(dir.path().join("v.csv"), "time,card,client\n1,2,3\n").unwrap();
+    let wrong = "load.trace_sha256=0000000000000000000000000000000000000000000000000000000000000000";
+    insta::assert_snapshot!(shown(dir.path(), &fails(&path, &[wrong])));
 }
 
 #[test]
@@ -172,6 +226,33 @@ fn a_wrong_outage_is_told() {
             "outages overlap",
             complaint(GOOD, &["faults.outage=[{site=1,at='2min',for='1min'},{site=1,at='1min',for='90s'}]"]),
         ),
+        (
+            "an outage of all sites overlaps one of a site",
+            complaint(
+                GOOD,
+                &["faults.outage=[{at='2min',for='1min'},{site=1,at='150s',for='90s',direction='up'}]"],
+            ),
+        ),
+    ]);
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn a_wrong_placed_fault_is_told() {
+    let place = |fault: &str| complaint(GOOD, &[&format!("faults.place=[{{card=1,{fault}}}]")]);
+    let told = album(&[
+        ("step misspelt", place("step='CardProf',kind='lost up'")),
+        ("kind misspelt", place("step='CardProof',kind='lost upp'")),
+        ("command without its key", place("step='STORE KEY',kind='pulled before'")),
+        ("kind that does not suit", place("step='Challenge',kind='lost up'")),
+        ("pull without its moment", place("step='STORE KEY Kai[3]',kind='pulled during'")),
+        ("crash without its length", place("step='CardProof',kind='server crash before'")),
+        ("moment without effect", place("step='GET CHALLENGE',kind='pulled after',moment=2")),
+        ("key that no card has", place("step='STORE KEY Kai[9]',kind='pulled before'")),
+        ("no such card", complaint(GOOD, &["faults.place=[{card=20,step='Hello',kind='lost up'}]"])),
+        ("no such client", complaint(GOOD, &["faults.client_down=[{client=10,at='1s',for='1s'}]"])),
+        ("crash after the end", complaint(GOOD, &["faults.server_down=[{at='12min',for='1s'}]"])),
+        ("half a crash", complaint(GOOD, &["faults.server_crash.every=5s"])),
     ]);
     insta::assert_snapshot!(told);
 }

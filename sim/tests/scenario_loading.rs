@@ -113,7 +113,10 @@ fn defaults_follow_from_the_rest() {
     assert_eq!(plan.card.byte, Span::from_us(1_250), "12 bits at 9,600 bit/s");
     assert_eq!(loaded(SMALL, &["card.speed=115200"]).card.byte, Span::from_ns(104_167), "rounded");
     let office = loaded(SMALL, &["load.arrivals=office"]).load.arrivals;
-    assert_eq!(office, ArrivalsPlan::Office { peak: Span::from_secs(360), sigma: Span::from_secs(1_200) });
+    assert_eq!(
+        office,
+        ArrivalsPlan::Office { peak: Span::from_secs(360), sigma: Span::from_secs(1_200), share: Ratio::ONE }
+    );
     assert!(plan.load.retry_visit.is_none() && plan.update.periods.is_empty());
 }
 
@@ -152,6 +155,30 @@ fn the_hash_changes_with_a_value_but_not_with_seed_or_preset_name() {
     let written = "line = { delay = { min = \"245ms\", mean = \"80ms\", max = \"885ms\" }, loss = \"2%\", \
                    retry = { first = \"7s\", tries = 9 } }\n";
     assert_eq!(plan.scenario_sha256, loaded(&format!("{written}{SMALL}"), &[]).scenario_sha256);
+}
+
+#[test]
+fn the_hash_changes_with_what_a_trace_says() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("traced.toml");
+    std::fs::write(&path, format!("{SMALL}[load]\narrivals = \"trace\"\ntrace = \"visits.csv\"\n")).unwrap();
+    let visits = |lines: &str| {
+        std::fs::write(dir.path().join("visits.csv"), format!("time,card,client\n{lines}")).unwrap();
+        loaded_from(&path, &[])
+    };
+    let one = visits("5,3,1\n2s,4,1\n");
+    let ArrivalsPlan::Trace(arrivals) = &one.load.arrivals else { panic!("this is a trace") };
+    let seen: Vec<(u64, u32)> =
+        arrivals.iter().map(|visit| (visit.at.as_ns() / 1_000_000_000, visit.card.0)).collect();
+    assert_eq!(seen, [(2, 4), (5, 3)]);
+    assert_eq!(visits("5,3,1\n2s,4,1\n").scenario_sha256, one.scenario_sha256);
+    assert_ne!(visits("5,3,1\n2s,4,2\n").scenario_sha256, one.scenario_sha256);
+    // The resolved text is a scenario that insists on this very file.
+    std::fs::write(&path, &one.resolved).unwrap();
+    assert_eq!(visits("5,3,1\n2s,4,1\n").scenario_sha256, one.scenario_sha256);
+    std::fs::write(dir.path().join("visits.csv"), "time,card,client\n5,3,1\n").unwrap();
+    let told = keystorm::scenario::load(&path, &[]).unwrap_err().to_string();
+    assert!(told.contains("is not the one that is meant"), "{told}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! INTERNAL AUTHENTICATE, GET CHALLENGE and EXTERNAL AUTHENTICATE.
 
 use super::*;
+use crate::planted::{self, Bug};
 
 impl Execution<'_, '_> {
     /// Draws Ra. It serves one EXTERNAL AUTHENTICATE and replaces an earlier one.
@@ -63,6 +64,9 @@ impl Execution<'_, '_> {
     /// comparison and given back on success, so that pulling the card out gains nothing.
     pub(super) fn external_authenticate(&mut self, command: &Command<'_>) -> Result<(), Failure> {
         let sizes = self.kind.suite.sizes();
+        if !command.data.is_empty() && !planted::is(Bug::CardKeepsProofOverFailure) {
+            self.card.server = None;
+        }
         let no = apdu::referenced_key(command.p2).ok_or(StatusWord::WRONG_P1_P2)?;
         if command.p1 != 0 {
             return Err(StatusWord::WRONG_P1_P2.into());
@@ -74,8 +78,7 @@ impl Execution<'_, '_> {
             let left = if tries == 0 { StatusWord::BLOCKED } else { StatusWord::tries_left(tries) };
             return Err(left.into());
         }
-        self.card.server = None;
-        if tries == 0 {
+        if tries == 0 && !planted::is(Bug::CardIgnoresBlocking) {
             return Err(StatusWord::BLOCKED.into());
         }
         self.whole(slot)?;
@@ -83,14 +86,25 @@ impl Execution<'_, '_> {
             return Err(StatusWord::WRONG_LENGTH.into());
         }
         let challenge = self.card.challenge.take().ok_or(StatusWord::CONDITIONS)?;
-        self.write(Value::Counter(index), &[tries - 1])?;
+        if planted::is(Bug::CardKeepsChallenge) {
+            self.card.challenge = Some(challenge);
+        }
+        let left = tries.saturating_sub(1);
+        if !planted::is(Bug::CardTakesNoTry) {
+            self.write(Value::Counter(index), &[left])?;
+        }
+        if planted::is(Bug::CardRestoresTryEarly) {
+            self.write(Value::Counter(index), &[tries])?;
+        }
         self.work.checks += 1;
         let key = self.memory.key(self.kind.layout(), slot);
         let challenge = &challenge[..sizes.challenge];
         if !self.kind.suite.check(key, challenge, command.data, self.kind.comparison) {
-            return Err(StatusWord::tries_left(tries - 1).into());
+            return Err(StatusWord::tries_left(left).into());
         }
-        self.write(Value::Counter(index), &[self.kind.rules.tries])?;
+        if !planted::is(Bug::CardNeverRestoresTries) {
+            self.write(Value::Counter(index), &[self.kind.rules.tries])?;
+        }
         self.card.server = Some(ServerProof { under: self.card.own_answers[0].under, with: no });
         Ok(())
     }

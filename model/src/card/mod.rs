@@ -28,6 +28,7 @@ use crate::apdu::{self, Command, StatusWord};
 use crate::draw::Draws;
 use crate::ids::KeyNo;
 use crate::layout::KeyLayout;
+use crate::planted::{self, Bug};
 use crate::rings::{KeyRef, Pair, RenewalRule, Ring, RingShape};
 use crate::suite::{Comparison, MAX_RANDOM, SuiteId};
 
@@ -212,7 +213,9 @@ impl Card {
         self.selected = Selected::after_reset(kind.rules.implicit_df);
         self.chain.clear();
         self.waiting.clear();
-        self.forget_authentication();
+        if !planted::is(Bug::CardKeepsProofOverReset) {
+            self.forget_authentication();
+        }
     }
 
     fn forget_authentication(&mut self) {
@@ -275,7 +278,13 @@ impl Execution<'_, '_> {
             (apdu::CLA_ISO, apdu::INS_INTERNAL_AUTHENTICATE) => self.internal_authenticate(command, answer),
             (apdu::CLA_ISO, apdu::INS_EXTERNAL_AUTHENTICATE) => self.external_authenticate(command),
             (apdu::CLA_OWN, apdu::INS_STORE_KEY) => self.store_key(command),
-            (apdu::CLA_OWN, apdu::INS_DERIVE_KEY) => self.derive_key(command),
+            (apdu::CLA_OWN, apdu::INS_DERIVE_KEY) => {
+                self.derive_key(command)?;
+                if planted::is(Bug::CardShowsKey) {
+                    answer.extend_from_slice(&self.card.scratch[0]);
+                }
+                Ok(())
+            }
             (apdu::CLA_OWN, apdu::INS_RENEW_ROOT) => self.renew_root(command),
             _ => Err(StatusWord::WRONG_INS.into()),
         }
@@ -313,7 +322,7 @@ impl Execution<'_, '_> {
             self.expects(command, found.control_length())?;
             found.control_information(self.memory.number, answer);
         }
-        if found.df != self.card.selected.df {
+        if found.df != self.card.selected.df && !planted::is(Bug::CardKeepsProofOverSelect) {
             self.card.forget_authentication();
         }
         self.card.selected = found;

@@ -12,6 +12,7 @@ use core::ops::Range;
 
 use crate::ids::CardId;
 use crate::layout::KeyLayout;
+use crate::planted::{self, Bug};
 
 use super::CardType;
 use super::pages::{Bank, Pages, Value};
@@ -275,7 +276,7 @@ impl<'a> Memory<'a> {
                     self.program(&program, moment, remains);
                 }
                 let flag_is_cleared = moment == in_place + FLIP_MOMENTS;
-                self.marks.log = (!flag_is_cleared).then_some(log);
+                self.marks.log = (!flag_is_cleared && !planted::is(Bug::CardDropsLogEarly)).then_some(log);
             }
             WriteMode::ShadowPage => {
                 let flipped = moment == in_place + FLIP_MOMENTS - 1;

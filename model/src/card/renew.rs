@@ -1,5 +1,6 @@
 //! STORE KEY, DERIVE KEY and RENEW ROOT: what may renew a key (claims 3 to 10, \[0058\]), and how it is done.
 
+use crate::planted::{self, Bug};
 use crate::suite::Family;
 
 use super::*;
@@ -13,7 +14,8 @@ impl Execution<'_, '_> {
             return Err(StatusWord::WRONG_LENGTH.into());
         }
         let used = self.authority(key)?;
-        if self.kind.rules.only_own_answers && !self.is_own_answer(used, key, command.data) {
+        let foreign = self.kind.rules.only_own_answers && !self.is_own_answer(used, key, command.data);
+        if foreign && !planted::is(Bug::CardStoresForeignValues) {
             return Err(StatusWord::SECURITY.into());
         }
         self.room(&[key])?;
@@ -85,7 +87,13 @@ impl Execution<'_, '_> {
     fn authority(&self, key: KeyRef) -> Result<Pair, StatusWord> {
         let used = self.used().ok_or(StatusWord::SECURITY)?;
         let by_rule = self.kind.shape.permits(self.kind.rules.renewal, used, key);
-        if by_rule || self.renews_itself(used, key) { Ok(used) } else { Err(StatusWord::SECURITY) }
+        let below_in_ring = || used.key(key.ring).no < key.no && planted::is(Bug::CardSkipsOtherRing);
+        let planted = || below_in_ring() || planted::is(Bug::CardSkipsClaims);
+        if by_rule || self.renews_itself(used, key) || planted() {
+            Ok(used)
+        } else {
+            Err(StatusWord::SECURITY)
+        }
     }
 
     /// Whether `key` belongs to the root pair, which has authenticated and may renew itself.
@@ -132,7 +140,13 @@ impl Execution<'_, '_> {
 
     /// Grows the pair from its seed and keeps the card's half. An external key gets all its tries back, behind it.
     fn install(&mut self, key: KeyRef, seed: &[u8]) -> Result<(), Failure> {
-        let slot = self.slot(key)?;
+        let mut slot = self.slot(key)?;
+        if planted::is(Bug::CardAnswersBeforeWriting) {
+            return Ok(());
+        }
+        if planted::is(Bug::CardStoresUnderWrongNumber) {
+            slot = slot.saturating_sub(1);
+        }
         let suite = self.kind.suite;
         let mut pair = core::mem::take(&mut self.card.scratch[1]);
         pair.clear();

@@ -20,6 +20,13 @@ pub fn commands_in_connection(rules: &ClientRules, renewal: Option<(Way, u32)>) 
     u32::from(!rules.implicit_df) + prove + challenge + apdus(sizes.proof, 0) + renewal + prove
 }
 
+/// How many requests with an answer the client sends in a connection that goes well to its session's end, and renews keys
+/// or does not.
+pub fn requests_in_connection(rules: &ClientRules, renews: bool) -> u32 {
+    const AUTHENTICATION: u32 = 4; // Hello, CardProof, ServerChallenge, ServerVerdict
+    AUTHENTICATION + u32::from(renews) + u32::from(rules.exchanges)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,6 +45,7 @@ mod tests {
             retry,
             exchanges: 1,
             request_bytes: 16,
+            reports_refusals: false,
         };
         let t1 = |renewal| commands_in_connection(&rules(Protocol::T1, true), renewal);
         assert_eq!(t1(None), 4, "Rs, GET CHALLENGE, EXTERNAL AUTHENTICATE, Ro");

@@ -31,6 +31,8 @@ pub enum Cause {
     CardPulled,
     /// The server no longer knows the connection.
     Stale,
+    /// The client machine crashed. It does not say so itself.
+    ClientCrashed,
 }
 
 impl Cause {
@@ -42,6 +44,7 @@ impl Cause {
             Cause::CardSaidNo(_) => "card said no",
             Cause::CardPulled => "card pulled",
             Cause::Stale => "stale",
+            Cause::ClientCrashed => "client crashed",
         }
     }
 }
@@ -49,6 +52,8 @@ impl Cause {
 /// Where a connection stands: the request that awaits its answer, or the command that the card is at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
+    /// The card is being reset; the connection has not begun.
+    PowerUp,
     /// SELECT of the DF that the keys belong to.
     Select,
     /// Hello awaits Challenge.
@@ -87,6 +92,7 @@ impl Step {
     /// The name in reports.
     pub const fn name(self) -> &'static str {
         match self {
+            Step::PowerUp => "power-up",
             Step::Select => "SELECT",
             Step::Hello => "Hello",
             Step::ProveCard => "INTERNAL AUTHENTICATE Rs",
@@ -109,7 +115,7 @@ impl Step {
     /// The part of a session that the step belongs to, as reports name it.
     pub const fn phase(self) -> &'static str {
         match self {
-            Step::Select | Step::Hello => "connect",
+            Step::PowerUp | Step::Select | Step::Hello => "connect",
             Step::ProveCard
             | Step::CardProof
             | Step::GetChallenge

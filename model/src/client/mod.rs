@@ -9,7 +9,7 @@ mod ending;
 mod renewal;
 mod retry;
 
-pub use commands::commands_in_connection;
+pub use commands::{commands_in_connection, requests_in_connection};
 pub use ending::{Cause, Ending, Step};
 pub use retry::Retry;
 
@@ -20,6 +20,7 @@ use crate::ids::{CardId, ConnectionId, KeyNo};
 use crate::message::{self, HEADER, Header, Message};
 use crate::orders::KeptOrders;
 use crate::outbox::{Outbox, Slice};
+use crate::planted::{self, Bug};
 use crate::reader::{Dialogue, Turn};
 use crate::reject::Reject;
 use crate::rings::Pair;
@@ -43,12 +44,23 @@ pub struct ClientRules {
     pub exchanges: u16,
     /// Plain bytes of each request.
     pub request_bytes: u16,
+    /// Whether the server is told, by an empty proof, that a card refuses to prove itself. Escalation needs that: else
+    /// the server cannot tell a key that is torn from a card that is gone.
+    pub reports_refusals: bool,
 }
 
 impl ClientRules {
     /// For cards that speak T=1 and select their keys' DF by themselves.
     pub const fn new(suite: SuiteId, retry: Retry, exchanges: u16, request_bytes: u16) -> Self {
-        ClientRules { suite, protocol: Protocol::T1, implicit_df: true, retry, exchanges, request_bytes }
+        ClientRules {
+            suite,
+            protocol: Protocol::T1,
+            implicit_df: true,
+            retry,
+            exchanges,
+            request_bytes,
+            reports_refusals: false,
+        }
     }
 }
 
@@ -211,6 +223,13 @@ impl Client {
         match (&self.phase, input) {
             (_, ClientInput::Datagram(datagram)) => self.receive(rules, now, datagram, out),
             (Phase::Idle, _) => {}
+            (&Phase::AtCard(Step::StoreKey | Step::DeriveKey), ClientInput::CardGone)
+                if planted::is(Bug::ClientHidesLoss) =>
+            {
+                let step = Step::UpdateVerdict;
+                self.next_request(rules, now, step, Message::UpdateVerdict(true), out);
+                self.end(Ending::Failed { step, cause: Cause::CardPulled }, out);
+            }
             (_, ClientInput::CardGone) => self.fail(self.at(), Cause::CardPulled, out),
             (Phase::Waiting { .. }, ClientInput::Wake) => self.wake(rules, now, out),
             (&Phase::AtCard(step), ClientInput::CardAnswer(answer)) => {
@@ -236,7 +255,8 @@ impl Client {
         }
     }
 
-    fn at(&self) -> Step {
+    /// Where the connection in progress stands.
+    pub fn at(&self) -> Step {
         match self.phase {
             Phase::Waiting { step, .. } | Phase::AtCard(step) => step,
             Phase::Idle => Step::Hello,
@@ -332,6 +352,13 @@ impl Client {
             Ok(decoded) => decoded,
             Err(error) => return out.effects.push(ClientEffect::Rejected(error.into())),
         };
+        if let Phase::AtCard(step @ Step::GetChallenge) = self.phase
+            && header == self.header()
+            && planted::is(Bug::ClientRepeatsCommand)
+        {
+            let again = Instruction::get_challenge(rules.suite.sizes().challenge);
+            return self.instruct(rules, step, again, out);
+        }
         let Phase::Waiting { step, failure, .. } = self.phase else {
             return; // the card has the word: this answer has been acted on
         };
@@ -351,11 +378,12 @@ impl Client {
                 let prove = Instruction::internal_authenticate(pair.internal, rs);
                 self.instruct(rules, Step::ProveCard, prove, out);
             }
-            (Step::CardProof, Message::Verdict(true)) => {
+            (Step::CardProof, Message::Verdict(true)) if failure.is_none() => {
                 self.instruct(rules, Step::GetChallenge, Instruction::get_challenge(sizes.challenge), out);
             }
             (step @ Step::CardProof, Message::Verdict(false)) => {
-                self.end(Ending::Failed { step, cause: Cause::ServerSaidNo }, out);
+                let cause = failure.unwrap_or(Cause::ServerSaidNo);
+                self.end(Ending::Failed { step, cause }, out);
             }
             (Step::ServerChallenge, Message::ServerProof(csi)) if csi.len() == sizes.proof => {
                 let external = self.pair.external;
@@ -481,7 +509,13 @@ impl Client {
         status: StatusWord,
         out: &mut Outbox<ClientEffect>,
     ) {
-        let refusal = (status != StatusWord::OK).then_some(Cause::CardSaidNo(status));
+        let mut refusal = (status != StatusWord::OK).then_some(Cause::CardSaidNo(status));
+        if refusal.is_some()
+            && matches!(step, Step::StoreKey | Step::DeriveKey)
+            && planted::is(Bug::ClientHidesNg)
+        {
+            refusal = None;
+        }
         match (step, refusal) {
             (Step::Select, None) => {
                 self.card = files::card_number(data).expect("a sound answer has it");
@@ -489,6 +523,9 @@ impl Client {
             }
             (Step::ProveCard, None) => {
                 self.next_request(rules, now, Step::CardProof, Message::CardProof(data), out);
+            }
+            (Step::ProveCard, Some(cause)) if rules.reports_refusals => {
+                self.report_no(rules, now, Step::CardProof, Message::CardProof(&[]), cause, out);
             }
             (Step::GetChallenge, None) => {
                 self.next_request(rules, now, Step::ServerChallenge, Message::ServerChallenge(data), out);

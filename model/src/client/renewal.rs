@@ -7,6 +7,7 @@ use crate::apdu::Instruction;
 use crate::message::Message;
 use crate::orders::Way;
 use crate::outbox::Outbox;
+use crate::planted::{self, Bug};
 use crate::time::SimTime;
 
 impl Client {
@@ -22,7 +23,9 @@ impl Client {
             self.instruct(rules, Step::RenewRoot, Instruction::renew_root(&random), out);
         } else {
             let key = orders.key(self.obtained).expect("another key is left");
-            orders.random(self.obtained, sizes.renewal_random, &mut random);
+            let swapped = orders.len() == 2 && planted::is(Bug::ClientSwapsRandoms);
+            let index = if swapped { 1 - self.obtained } else { self.obtained };
+            orders.random(index, sizes.renewal_random, &mut random);
             let upper = self.upper;
             if way.inside() {
                 self.instruct(rules, Step::DeriveKey, Instruction::derive_key(key, &random), out);

@@ -5,6 +5,7 @@ use std::collections::{BinaryHeap, VecDeque};
 
 use crate::draw::{Draws, Purpose, Seed, owner};
 use crate::ids::{CardId, ConnectionId, ConnectionNo, KeyNo};
+use crate::planted::{self, Bug};
 use crate::rings::Pair;
 use crate::secure::Channel;
 use crate::server::policy::Assignment;
@@ -63,10 +64,27 @@ pub(super) struct Connection {
     pub(super) answer: Vec<u8>,
     /// How often the last answer has been repeated.
     pub(super) copies: u8,
+    /// Whether a renewal is assigned, and neither committed nor given up.
+    renewing: bool,
     last_active: SimTime,
     older: Link,
     /// Counts the connections ever opened; 0 once it is forgotten.
     serial: u64,
+}
+
+/// What decides about a live connection's future, for those who compare servers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Live<'a> {
+    /// The connection, as its client numbered it.
+    pub id: ConnectionId,
+    /// Number of the last request that was acted on.
+    pub sequence: u16,
+    /// How far it has come, and what is known of its keys.
+    pub phase: [u8; 2],
+    /// What it is to do.
+    pub assignment: Assignment,
+    /// The pairs that wait for the card's OK, one behind the other.
+    pub offered: &'a [u8],
 }
 
 /// A place in the slab, or none.
@@ -96,10 +114,19 @@ impl Connection {
             exchanges: 0,
             answer: Vec::new(),
             copies: 0,
+            renewing: false,
             last_active: SimTime::ZERO,
             older: Link::NONE,
             serial: 0,
         }
+    }
+}
+
+impl Connection {
+    pub(super) fn live(&self) -> Live<'_> {
+        let offered = if self.phase == Phase::Offered { &self.offered[..] } else { &[] };
+        let phase = [self.phase as u8, self.guess as u8];
+        Live { id: self.id, sequence: self.sequence, phase, assignment: self.assignment, offered }
     }
 }
 
@@ -138,6 +165,8 @@ pub(super) struct Connections {
     /// The same of connections that were found active then, with the time of their last activity.
     renewed: BinaryHeap<Reverse<Age>>,
     opened: u64,
+    /// Connections whose renewal is assigned, and neither committed nor given up.
+    renewing: u32,
     idle: Span,
     /// Nothing comes up for expiry before this.
     next_expiry: SimTime,
@@ -153,6 +182,7 @@ impl Connections {
             fresh: VecDeque::new(),
             renewed: BinaryHeap::new(),
             opened: 0,
+            renewing: 0,
             idle,
             next_expiry: SimTime::ZERO,
         }
@@ -195,6 +225,8 @@ impl Connections {
         connection.exchanges = 0;
         connection.answer.clear();
         connection.copies = 0;
+        connection.renewing = opening.assignment.renew.is_some();
+        self.renewing += u32::from(connection.renewing);
         connection.last_active = now;
         connection.older = *newest;
         connection.serial = self.opened;
@@ -203,10 +235,20 @@ impl Connections {
         place as usize
     }
 
+    /// For how many cards there is room.
+    pub(super) fn cards(&self) -> usize {
+        self.cards.len()
+    }
+
     /// Whether `id` is the connection of the card that was opened last.
     pub(super) fn was_last(&self, card: CardId, id: ConnectionId) -> bool {
+        self.last(card) == Some(id)
+    }
+
+    /// The connection of the card that was opened last.
+    pub(super) fn last(&self, card: CardId) -> Option<ConnectionId> {
         let card = self.cards[card.index()];
-        card.numbered > 0 && card.last == id
+        (card.numbered > 0).then_some(card.last)
     }
 
     /// The place of a live connection.
@@ -226,6 +268,16 @@ impl Connections {
         &mut self.slab[place]
     }
 
+    /// How many renewals are open: assigned, and neither committed nor given up.
+    pub(super) fn renewals_open(&self) -> u32 {
+        self.renewing
+    }
+
+    /// Notes that the renewal of a connection, if it had one, is committed or given up.
+    pub(super) fn renewal_over(&mut self, place: usize) {
+        self.renewing -= u32::from(std::mem::take(&mut self.slab[place].renewing));
+    }
+
     /// Notes a request, which postpones the connection's expiry.
     pub(super) fn touch(&mut self, place: usize, now: SimTime) {
         self.slab[place].last_active = now;
@@ -235,6 +287,7 @@ impl Connections {
     pub(super) fn close(&mut self, place: usize, mut dropped: impl FnMut(&Connection)) {
         let (card, older) = (self.slab[place].card, self.slab[place].older);
         dropped(&self.slab[place]);
+        self.renewal_over(place);
         let this = Link(place as u32);
         let mut link = self.cards[card.index()].newest;
         if link == this {
@@ -261,7 +314,11 @@ impl Connections {
                 let connection = &self.slab[link.0 as usize];
                 (connection.older, connection.no < no)
             };
-            if below {
+            let kept = below
+                && (self.slab[link.0 as usize].phase == Phase::Offered
+                    && planted::is(Bug::ServerAcceptsLateOk)
+                    || planted::is(Bug::ServerClosesNothing));
+            if below && !kept {
                 self.close(link.0 as usize, &mut dropped);
             }
             link = older;
@@ -322,13 +379,19 @@ impl Connections {
 
     /// Every live connection.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Connection> {
-        self.cards.iter().flat_map(move |card| {
-            let mut link = card.newest;
-            std::iter::from_fn(move || {
-                let connection = (link != Link::NONE).then(|| &self.slab[link.0 as usize])?;
-                link = connection.older;
-                Some(connection)
-            })
+        self.cards.iter().flat_map(|card| self.from(card.newest))
+    }
+
+    /// The live connections of a card, the newest first.
+    pub(super) fn of(&self, card: CardId) -> impl Iterator<Item = &Connection> {
+        self.from(self.cards[card.index()].newest)
+    }
+
+    fn from(&self, mut link: Link) -> impl Iterator<Item = &Connection> {
+        std::iter::from_fn(move || {
+            let connection = (link != Link::NONE).then(|| &self.slab[link.0 as usize])?;
+            link = connection.older;
+            Some(connection)
         })
     }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::ConnectionNo;
 use crate::ids::{CardId, Depth};
+use crate::planted::{self, Bug};
 use crate::server::policy::{Due, Renewal, Stamp};
 use crate::time::SimTime;
 
@@ -39,6 +40,15 @@ pub trait Directory {
 
     /// Drops the card's stage. A commit does that too.
     fn drop_stage(&mut self, card: CardId);
+
+    /// Notes that the card's pair at `depth` was refused, in place of what was noted.
+    fn refuse(&mut self, card: CardId, depth: Depth);
+
+    /// The depth whose pair was refused since the last commit.
+    fn refused(&self, card: CardId) -> Option<Depth>;
+
+    /// Forgets what was refused. A commit does that too.
+    fn forget_refusal(&mut self, card: CardId);
 
     /// Notes whether the card can only be issued anew.
     fn recall(&mut self, card: CardId, recalled: bool);
@@ -83,7 +93,7 @@ pub struct Stage {
 ///
 /// The common values are those at issue. A card's first external renewal gives that card a value of its own; the common
 /// record is never overwritten, since it is every other card's too.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 struct Common {
     /// The first slot of the external ring.
     first: usize,
@@ -94,7 +104,7 @@ struct Common {
 }
 
 /// The directory in memory: flat tables.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct MemoryDirectory {
     pair_length: usize,
     keys_per_card: usize,
@@ -104,6 +114,7 @@ pub struct MemoryDirectory {
     common: Option<Common>,
     stages: BTreeMap<CardId, Stage>,
     recalled: BTreeSet<CardId>,
+    refused: BTreeMap<CardId, Depth>,
     starts: u32,
 }
 
@@ -128,6 +139,7 @@ impl MemoryDirectory {
             common: None,
             stages: BTreeMap::new(),
             recalled: BTreeSet::new(),
+            refused: BTreeMap::new(),
             starts: 0,
         }
     }
@@ -153,6 +165,9 @@ impl MemoryDirectory {
         if let Some(common) = &mut self.common
             && let Some(external) = slot.checked_sub(common.first)
         {
+            if planted::is(Bug::ServerOverwritesCommon) {
+                common.pairs[external * self.pair_length..][..self.pair_length].copy_from_slice(pair);
+            }
             common.own[card.index()] |= 1 << external;
         }
     }
@@ -160,6 +175,12 @@ impl MemoryDirectory {
 
 impl Directory for MemoryDirectory {
     fn start(&mut self) -> u32 {
+        if self.starts > 0 && planted::is(Bug::ServerForgetsRefusals) {
+            self.refused.clear();
+        }
+        if self.starts > 0 && planted::is(Bug::ServerForgetsStarts) {
+            return 0;
+        }
         self.starts += 1;
         self.starts - 1
     }
@@ -191,9 +212,14 @@ impl Directory for MemoryDirectory {
             self.replace(card, slot, pair);
         }
         for &(depth, since) in commit.renewed {
-            self.renewal_mut(card, depth).committed = since;
+            // A card whose own turn has not come yet may be renewed with a deeper pair before.
+            let known = self.renewal_mut(card, depth);
+            known.committed = known.committed.max(since);
         }
-        self.drop_stage(card);
+        if !planted::is(Bug::ServerKeepsStage) {
+            self.drop_stage(card);
+        }
+        self.forget_refusal(card);
     }
 
     fn stage(&mut self, card: CardId, stage: Stage) {
@@ -213,6 +239,20 @@ impl Directory for MemoryDirectory {
     fn drop_stage(&mut self, card: CardId) {
         if !self.stages.is_empty() {
             self.stages.remove(&card);
+        }
+    }
+
+    fn refuse(&mut self, card: CardId, depth: Depth) {
+        self.refused.insert(card, depth);
+    }
+
+    fn refused(&self, card: CardId) -> Option<Depth> {
+        if self.refused.is_empty() { None } else { self.refused.get(&card).copied() }
+    }
+
+    fn forget_refusal(&mut self, card: CardId) {
+        if !self.refused.is_empty() {
+            self.refused.remove(&card);
         }
     }
 
@@ -236,6 +276,7 @@ impl Directory for MemoryDirectory {
         renewals.fill(Renewal { committed: now, spent: Stamp::NEVER });
         self.recalled.remove(&card);
         self.drop_stage(card);
+        self.forget_refusal(card);
     }
 }
 

@@ -36,6 +36,8 @@ pub enum ServerEffect {
     CardRefused(CardId),
     /// The card accepted the server, and so mutual authentication holds.
     Authenticated(CardId),
+    /// A renewal is due and was not admitted: the session goes on with the old keys.
+    Deferred(CardId),
     /// Rk was sent for the first time; [`ServerEffect::Offered`] follows for each key.
     UpdateStarted {
         /// The card.

@@ -10,21 +10,26 @@ pub mod directory;
 mod effect;
 pub mod policy;
 mod renewal;
+pub mod spread;
 mod stage;
 
+pub use connections::Live;
 pub use directory::{Commit, Directory, MemoryDirectory, Stage};
 pub use effect::{OpenUpdate, ServerEffect, ServerWork};
 pub use policy::{
     Assignment, Due, Embodiment, Order, OrderedCards, Recovery, Renewal, RootRenewal, Schedule, Stamp,
 };
+pub use spread::Spread;
 
 use connections::{Connection, Connections, Guess, Opening, Phase};
 use renewal::note_interruption;
+use spread::Admitted;
 
 use crate::draw::Seed;
 use crate::ids::{CardId, ConnectionId, Depth, KeyNo};
 use crate::message::{self, HEADER, Header, Message};
 use crate::outbox::Outbox;
+use crate::planted::{self, Bug};
 use crate::reject::Reject;
 use crate::rings::{KeyRef, Ring, RingShape};
 use crate::secure::{Channel, Direction, TAG};
@@ -49,6 +54,8 @@ pub struct ServerRules {
     pub complement: bool,
     /// What becomes of an interrupted renewal.
     pub recovery: Recovery,
+    /// Whether an upper pair that was refused is renewed by the pair one deeper, with everything above it.
+    pub escalation: bool,
     /// When keys fall due.
     pub schedule: Schedule,
     /// Plain bytes of each answer to session data.
@@ -89,6 +96,7 @@ struct Volatile {
     /// The suite as the rules want it carried out.
     cipher: Cipher,
     connections: Connections,
+    admitted: Admitted,
     /// First word of this start's among a connection's draws: connections are numbered from 1 again after each start,
     /// and no random may be drawn twice.
     first_word: u64,
@@ -99,20 +107,35 @@ struct Volatile {
     seed: Vec<u8>,
 }
 
-impl<D: Directory> Server<D> {
-    /// Starts a server over `directory`, which holds `cards` cards. Its draws come from `random`.
-    pub fn start(rules: ServerRules, random: Seed, mut directory: D, cards: usize) -> Self {
-        let starts = directory.start();
-        let volatile = Volatile {
+impl Volatile {
+    /// What a server knows that has been started `starts` times before.
+    fn new(rules: &ServerRules, cards: usize, starts: u32) -> Self {
+        Volatile {
             cipher: rules.suite.with(rules.backend),
             connections: Connections::new(cards, rules.idle),
+            admitted: Admitted::default(),
             first_word: u64::from(starts) * WORDS_PER_START,
             work: ServerWork::default(),
             plain: Vec::new(),
             random: Vec::new(),
             seed: Vec::new(),
-        };
+        }
+    }
+}
+
+impl<D: Directory> Server<D> {
+    /// Starts a server over `directory`, which holds `cards` cards. Its draws come from `random`.
+    pub fn start(rules: ServerRules, random: Seed, mut directory: D, cards: usize) -> Self {
+        let volatile = Volatile::new(&rules, cards, directory.start());
         Server { rules, random, durable: directory, volatile }
+    }
+
+    /// Crashes and starts again: what is durable is all that is left. Tells of every update that this interrupts. It
+    /// takes time in the order of the number of cards.
+    pub fn restart(&mut self, out: &mut Outbox<ServerEffect>) {
+        self.volatile.connections.iter().for_each(|connection| note_interruption(connection, out));
+        let cards = self.volatile.connections.cards();
+        self.volatile = Volatile::new(&self.rules, cards, self.durable.start());
     }
 
     /// Stops the server, as a crash does: what is durable is all that is left.
@@ -143,11 +166,27 @@ impl<D: Directory> Server<D> {
     /// What the card's next connection would be assigned at `now`. Changes nothing.
     pub fn next_assignment(&self, card: CardId, now: SimTime) -> Assignment {
         let ServerRules { shape, recovery, ref schedule, .. } = self.rules;
-        if let Some(stage) = self.durable.staged(card) {
-            return policy::assign_staged(shape, self.rules.embodiment(card), stage.due, stage.tried);
-        }
         let renewal = |depth| self.durable.renewal(card, depth);
-        policy::assign(shape, recovery, schedule, card, now, self.durable.is_recalled(card), renewal)
+        let recalled = self.durable.is_recalled(card);
+        if let Some(refused) = self.durable.refused(card) {
+            let due = |depth| policy::is_due(recovery, schedule.due_since(card, depth, now), renewal(depth));
+            let escalated = policy::assign_escalated(shape, schedule, card, now, refused, recalled, due);
+            if let Some(assignment) = escalated {
+                return assignment;
+            }
+        }
+        if let Some(stage) = self.durable.staged(card) {
+            let (embodiment, _) = self.rules.renewal(card, stage.due);
+            let tried = stage.tried && !planted::is(Bug::ServerGuessesAgain);
+            return policy::assign_staged(shape, embodiment, stage.due, tried);
+        }
+        policy::assign(shape, recovery, schedule, card, now, recalled, renewal)
+    }
+
+    /// Whether a renewal that was assigned when its connection began is due still: with two connections of one card at
+    /// once, the other one may have committed it since. To renew again would risk the card for nothing.
+    fn is_still_due(&self, card: CardId, due: Due) -> bool {
+        due.escalated || self.durable.renewal(card, due.depth).committed < due.since
     }
 
     /// What a live connection has been assigned.
@@ -163,6 +202,16 @@ impl<D: Directory> Server<D> {
             let Connection { card, id, assignment, .. } = *connection;
             assignment.renew.map(|due| OpenUpdate { card, connection: id, due })
         })
+    }
+
+    /// The card's connections that are alive, the newest first.
+    pub fn live(&self, card: CardId) -> impl Iterator<Item = Live<'_>> + '_ {
+        self.volatile.connections.of(card).map(Connection::live)
+    }
+
+    /// The card's connection that was opened last since the server started, alive or not.
+    pub fn last_opened(&self, card: CardId) -> Option<ConnectionId> {
+        self.volatile.connections.last(card)
     }
 
     /// Handles one datagram at `now`. Effects are appended to `out` in order. Returns what the work consisted of.
@@ -195,7 +244,11 @@ impl<D: Directory> Server<D> {
             }
             (Message::Hello, None) if header.sequence == 0 => self.open(now, header, out),
             (Message::Hello, None) => out.effects.push(ServerEffect::Rejected(Reject::OutOfOrder)),
+            (Message::Hello, Some(_)) if planted::is(Bug::ServerActsTwice) => self.open(now, header, out),
             (Message::Bye, Some(place)) => {
+                if planted::is(Bug::ServerDropsStageAtBye) {
+                    self.durable.drop_stage(header.card);
+                }
                 self.give_up_guess(place);
                 self.volatile.connections.close(place, |connection| note_interruption(connection, out));
             }
@@ -229,6 +282,10 @@ impl<D: Directory> Server<D> {
                 } else if header.sequence == connection.sequence.wrapping_add(1) {
                     self.volatile.connections.touch(place, now);
                     self.act(place, header, message, head, out);
+                } else if header.sequence > connection.sequence && self.volatile.first_word > 0 {
+                    // A client goes on only after an answer, and only a restart forgets answers: the connection is one
+                    // from before it, which a late Hello has opened anew.
+                    answer_stale(header, out);
                 } else if header.sequence > connection.sequence {
                     out.effects.push(ServerEffect::Rejected(Reject::OutOfOrder));
                 } // an older request came late: its answer is no longer wanted
@@ -239,7 +296,7 @@ impl<D: Directory> Server<D> {
     /// Draws Rs and names the pair (Fig. 4, 2).
     fn open(&mut self, now: SimTime, header: Header, out: &mut Outbox<ServerEffect>) {
         let card = header.card;
-        let assignment = self.next_assignment(card, now);
+        let assignment = self.admit(card, now, out);
         if let (Recovery::FirstContact, Some(due)) = (self.rules.recovery, assignment.renew) {
             self.spend(card, now, due);
         }
@@ -271,11 +328,13 @@ impl<D: Directory> Server<D> {
             {
                 self.server_challenge(place, header, ra, out);
             }
-            (Phase::Answered, Message::ServerVerdict(true)) => {
+            (Phase::Answered, Message::ServerVerdict(ok)) if ok || planted::is(Bug::ServerIgnoresNg) => {
                 let connection = self.volatile.connections.at(place);
-                out.effects.push(ServerEffect::Authenticated(connection.card));
-                match (connection.assignment.renew, connection.guess) {
-                    (Some(due), _) => self.offer(place, header, due, out),
+                let (card, renew, guess) = (connection.card, connection.assignment.renew, connection.guess);
+                out.effects.push(ServerEffect::Authenticated(card));
+                match (renew, guess) {
+                    (Some(due), _) if self.is_still_due(card, due) => self.offer(place, header, due, out),
+                    (Some(_), _) => self.go_on(place, header, out),
                     (None, Guess::Staged) => {
                         self.promote(place, out);
                         self.go_on(place, header, out);
@@ -285,12 +344,22 @@ impl<D: Directory> Server<D> {
                 }
             }
             (Phase::Offered, Message::UpdateVerdict(true)) => self.commit(place, header, out),
-            (Phase::Answered, Message::ServerVerdict(false))
-            | (Phase::Offered, Message::UpdateVerdict(false)) => {
+            (phase @ Phase::Answered, Message::ServerVerdict(false))
+            | (phase @ Phase::Offered, Message::UpdateVerdict(false)) => {
+                if phase == Phase::Answered {
+                    self.escalate(place);
+                }
                 let connection = self.volatile.connections.at(place);
+                if let (Phase::Offered, Some(due)) = (phase, connection.assignment.renew)
+                    && planted::is(Bug::ServerCommitsOnNg)
+                {
+                    let renewed = &[(due.depth, due.since)];
+                    self.durable.commit(header.card, &Commit { slots: &[], pairs: &[], renewed });
+                }
                 note_interruption(connection, out);
                 connection.phase = Phase::Closed;
                 answer(connection, header, Message::Done { again: false }, out);
+                self.volatile.connections.renewal_over(place);
             }
             (Phase::Open, Message::Data(sealed)) => self.data(place, header, head, sealed, out),
             _ => out.effects.push(ServerEffect::Rejected(Reject::OutOfOrder)),
@@ -310,6 +379,8 @@ impl<D: Directory> Server<D> {
             self.volatile.connections.close_below(card, no, |connection| note_interruption(connection, out));
             self.promote_if_that_is_all(place, out);
         } else {
+            self.escalate(place);
+            self.volatile.connections.renewal_over(place);
             out.effects.push(ServerEffect::CardRefused(card));
         }
         let connection = self.volatile.connections.at(place);
@@ -338,11 +409,16 @@ impl<D: Directory> Server<D> {
         let ro = &mut ro[..suite.sizes().challenge];
         let connection = self.volatile.connections.at(place);
         connection.draws.bytes(self.volatile.first_word + RO, ro);
+        if planted::is(Bug::ServerRepeatsRo) {
+            ro.fill(0);
+        }
         let card = connection.card;
         let internal = KeyNo(self.rules.shape.internal());
         let mut session_key = std::mem::take(&mut self.volatile.plain);
         session_key.clear();
-        let key = suite.private_half(self.key(card, Ring::Internal, internal));
+        let made_with =
+            if planted::is(Bug::ServerTakesWrongSessionKey) { KeyNo(internal.0 - 1) } else { internal };
+        let key = suite.private_half(self.key(card, Ring::Internal, made_with));
         self.volatile.cipher.prove(key, ro, &mut session_key);
         self.volatile.work.proves += 1;
         let value = out.put(|bytes| bytes.extend_from_slice(ro));

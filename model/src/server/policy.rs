@@ -3,7 +3,9 @@
 //! The recovery policies differ here and in what the server notes durably, and nowhere else.
 
 use crate::ids::{CardId, Depth};
+use crate::planted::{self, Bug};
 use crate::rings::{KeyRef, Pair, Ring, RingShape};
+use crate::server::spread::Spread;
 use crate::time::{SimTime, Span};
 
 /// How a renewal is done.
@@ -156,7 +158,7 @@ impl OrderedCards {
 }
 
 /// When which depth falls due.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Schedule {
     /// How long the keys of each depth live, from depth 0 on.
     pub periods: Vec<Span>,
@@ -164,6 +166,8 @@ pub struct Schedule {
     pub orders: Vec<Order>,
     /// What happens at the root; `None`: it is never due.
     pub root: Option<RootRenewal>,
+    /// How the renewals of a period are spread.
+    pub spread: Spread,
 }
 
 impl Schedule {
@@ -175,11 +179,16 @@ impl Schedule {
 
     /// Since when the keys of `card` at `depth` would be due at `now` if nothing had been done about it: since the
     /// period turned, or since an order if that came later. Never, if there has been neither.
+    ///
+    /// A card whose periods turn later than others' is due from then on, but since the period itself turned: an order that
+    /// was carried out in between has renewed it for that period, and a card that is issued with fresh keys at time 0 has
+    /// nothing due in the first one.
     pub fn due_since(&self, card: CardId, depth: Depth, now: SimTime) -> Stamp {
         let turned = match self.periods.get(depth.index()) {
             Some(&length) => {
                 let length = length.as_ns().max(1);
-                Stamp::at(SimTime::from_ns(now.as_ns() / length * length))
+                let own = now.as_ns().checked_sub(self.spread.offset(card).as_ns());
+                own.map_or(Stamp::NEVER, |own| Stamp::at(SimTime::from_ns(own / length * length)))
             }
             None => Stamp::NEVER,
         };
@@ -195,8 +204,16 @@ impl Schedule {
 pub struct Renewal {
     /// Since when that was due which was committed last.
     pub committed: Stamp,
-    /// Under first-contact: since when that was due whose chance was spent last.
+    /// Under first-contact: since when that was due whose chance was spent last. Where the server admits renewals: since
+    /// when that was due whose renewal was begun last.
     pub spent: Stamp,
+}
+
+impl Renewal {
+    /// Whether a renewal has been begun, or its chance spent, and nothing been committed since.
+    pub fn has_begun(self) -> bool {
+        self.spent > self.committed
+    }
 }
 
 /// What a connection is to do.
@@ -217,12 +234,45 @@ pub struct Due {
     pub depth: Depth,
     /// Since when it is due.
     pub since: Stamp,
+    /// Whether an upper pair was refused, so that every depth from this one up is renewed, in both rings, whatever the
+    /// card's embodiment.
+    pub escalated: bool,
+}
+
+impl Due {
+    /// Whether both replace the same keys of a card.
+    pub fn replaces_the_same(self, other: Due) -> bool {
+        (self.depth, self.escalated) == (other.depth, other.escalated)
+    }
 }
 
 /// Whether a depth is due, given since when and what was done about it.
 pub fn is_due(recovery: Recovery, since: Stamp, known: Renewal) -> bool {
     let spent = recovery == Recovery::FirstContact && known.spent >= since;
     known.committed < since && !spent
+}
+
+/// The assignment of the next connection of a card of which the pair at `refused` was refused: everything from that
+/// depth up is renewed under the pair one deeper, and from deeper still if something below it is `due`. `None` if that
+/// pair cannot be used.
+pub fn assign_escalated(
+    shape: RingShape,
+    schedule: &Schedule,
+    card: CardId,
+    now: SimTime,
+    refused: Depth,
+    recalled: bool,
+    due: impl Fn(Depth) -> bool,
+) -> Option<Assignment> {
+    let root = shape.depths() - 1;
+    let deepest = (refused.0..root.min(schedule.depths())).rev().map(Depth).find(|&depth| due(depth));
+    let depth = deepest.unwrap_or(refused).max(refused);
+    if depth.0 >= root || recalled && depth.0 + 1 == root {
+        return None;
+    }
+    let since = schedule.due_since(card, depth, now);
+    let due = Due { depth, since, escalated: true };
+    Some(Assignment { pair: shape.pair(Depth(depth.0 + 1))?, renew: Some(due), guess: false })
 }
 
 /// The assignment of the next connection of a card for which a renewal of `due` by `embodiment` is staged. A stage that
@@ -250,18 +300,22 @@ pub fn assign(
 ) -> Assignment {
     // The root pair of a card that is recalled may be half renewed: it neither renews nor is renewed.
     let usable = if recalled { shape.depths().saturating_sub(2) } else { shape.depths() };
-    for depth in (0..schedule.depths().min(usable)).rev().map(Depth) {
+    let depths = schedule.depths().min(usable);
+    for depth in (0..depths).rev().map(Depth) {
+        let depth =
+            if planted::is(Bug::ServerGoesShallowFirst) { Depth(depths - 1 - depth.0) } else { depth };
         let since = schedule.due_since(card, depth, now);
         if !is_due(recovery, since, renewal(depth)) {
             continue;
         }
         // The root pair has none above it.
         let pair = match (shape.pair(Depth(depth.0 + 1)), schedule.root) {
+            (Some(_), _) if planted::is(Bug::ServerRenewsWithWorkingPair) => shape.working(),
             (Some(above), _) => above,
             (None, Some(RootRenewal::Itself)) => shape.root(),
             (None, _) => continue,
         };
-        return Assignment { pair, renew: Some(Due { depth, since }), guess: false };
+        return Assignment { pair, renew: Some(Due { depth, since, escalated: false }), guess: false };
     }
     Assignment { pair: shape.working(), renew: None, guess: false }
 }
@@ -289,7 +343,7 @@ mod tests {
     }
 
     fn schedule() -> Schedule {
-        Schedule { periods: vec![MONTH, YEAR], orders: Vec::new(), root: None }
+        Schedule { periods: vec![MONTH, YEAR], ..Schedule::default() }
     }
 
     fn assigned(schedule: &Schedule, recovery: Recovery, now: Span, known: &[Renewal]) -> Assignment {
@@ -309,7 +363,7 @@ mod tests {
         let (never, now) = (committed(Stamp::NEVER), committed(stamp(Span::ZERO)));
         let both = at(Recovery::UntilCommitted, Span::ZERO, [never, never]);
         assert_eq!(both.pair, pair(1, 2));
-        assert_eq!(both.renew, Some(Due { depth: Depth(1), since: stamp(Span::ZERO) }));
+        assert_eq!(both.renew, Some(Due { depth: Depth(1), since: stamp(Span::ZERO), escalated: false }));
         let shallow = at(Recovery::UntilCommitted, Span::ZERO, [never, now]);
         assert_eq!(shallow.pair, pair(2, 3));
         let none = at(Recovery::UntilCommitted, Span::ZERO, [now, now]);
@@ -321,7 +375,7 @@ mod tests {
         let known = [committed(stamp(Span::ZERO)); 2];
         assert_eq!(at(Recovery::UntilCommitted, MONTH - Span::from_ns(1), known).renew, None);
         let due = at(Recovery::UntilCommitted, MONTH, known).renew;
-        assert_eq!(due, Some(Due { depth: Depth(0), since: stamp(MONTH) }));
+        assert_eq!(due, Some(Due { depth: Depth(0), since: stamp(MONTH), escalated: false }));
     }
 
     #[test]
@@ -357,9 +411,48 @@ mod tests {
     #[test]
     fn an_order_at_the_very_beginning_is_one_too() {
         let order = Order { at: SimTime::ZERO, depth: Depth(0), cards: OrderedCards::All };
-        let schedule = Schedule { periods: Vec::new(), orders: vec![order], root: None };
+        let schedule = Schedule { orders: vec![order], ..Schedule::default() };
         let issued = [committed(stamp(Span::ZERO))];
         assert!(assigned(&schedule, Recovery::UntilCommitted, Span::ZERO, &issued).renew.is_some());
+    }
+
+    #[test]
+    fn a_card_whose_turn_comes_later_is_due_from_then_on_for_the_period_that_has_turned() {
+        let day = Span::from_secs(86_400);
+        let spread = Spread::Waves { waves: 5, interval: day }; // card 7 is in wave 2
+        let schedule = Schedule { spread, ..schedule() };
+        let due = |now, known: &[Renewal]| assigned(&schedule, Recovery::UntilCommitted, now, known).renew;
+        let (never, issued) = (committed(Stamp::NEVER), committed(stamp(Span::ZERO)));
+        let moment = Span::from_ns(1);
+        // All are due at the start: this one from the third day on, at both depths.
+        assert_eq!(due(day * 2 - moment, &[never; 2]), None);
+        assert_eq!(
+            due(day * 2, &[never; 2]),
+            Some(Due { depth: Depth(1), since: stamp(Span::ZERO), escalated: false })
+        );
+        // None is: this one from the third day of the second month on.
+        assert_eq!(due(day * 2, &[issued; 2]), None);
+        assert_eq!(due(MONTH + day * 2 - moment, &[issued; 2]), None);
+        let second = Some(Due { depth: Depth(0), since: stamp(MONTH), escalated: false });
+        assert_eq!(due(MONTH + day * 2, &[issued; 2]), second);
+        assert_eq!(due(MONTH * 2 + day * 2 - moment, &[issued; 2]), second, "until its next turn");
+        assert_eq!(due(MONTH * 2 + day, &[committed(stamp(MONTH)), issued]), None);
+    }
+
+    #[test]
+    fn an_order_does_not_wait_for_a_cards_turn_and_serves_for_the_period() {
+        let day = Span::from_secs(86_400);
+        let order = Order { at: time(MONTH + day), depth: Depth(0), cards: OrderedCards::All };
+        let spread = Spread::Waves { waves: 5, interval: day };
+        let schedule = Schedule { orders: vec![order], spread, ..schedule() };
+        let due = |now, depth0| {
+            let known = [depth0, committed(stamp(Span::ZERO))];
+            assigned(&schedule, Recovery::UntilCommitted, now, &known).renew.map(|due| due.since)
+        };
+        let ordered = Stamp::ordered_at(time(MONTH + day));
+        assert_eq!(due(MONTH + day, committed(stamp(Span::ZERO))), Some(ordered));
+        assert_eq!(due(MONTH + day * 3, committed(ordered)), None, "renewed since the month turned");
+        assert_eq!(due(MONTH * 2 + day * 2, committed(ordered)), Some(stamp(MONTH * 2)));
     }
 
     #[test]
@@ -367,8 +460,8 @@ mod tests {
         let never = [committed(Stamp::NEVER); 3];
         let schedule = Schedule {
             periods: vec![MONTH, YEAR, YEAR],
-            orders: Vec::new(),
             root: Some(RootRenewal::Itself),
+            ..Schedule::default()
         };
         let due = |recalled| {
             let known = |depth: Depth| never[depth.index()];
@@ -380,13 +473,30 @@ mod tests {
 
     #[test]
     fn the_root_is_due_for_itself_or_for_the_issuer() {
-        let schedule = |root| Schedule { periods: vec![MONTH, YEAR, YEAR], orders: Vec::new(), root };
+        let schedule = |root| Schedule { periods: vec![MONTH, YEAR, YEAR], root, ..Schedule::default() };
         let done = committed(stamp(Span::ZERO));
         let known = [done, done, committed(Stamp::NEVER)];
         let assigned = |root| assigned(&schedule(root), Recovery::UntilCommitted, Span::ZERO, &known);
         let itself = assigned(Some(RootRenewal::Itself));
         assert_eq!((itself.pair, itself.renew.unwrap().depth), (pair(1, 2), Depth(2)));
         assert_eq!(assigned(Some(RootRenewal::Reissue)).renew, None, "no connection can do it");
+    }
+
+    #[test]
+    fn an_escalation_takes_the_pair_one_deeper_or_the_one_below_the_deepest_due_depth() {
+        let shape = RingShape::new(5, 5).unwrap();
+        let schedule = Schedule { periods: vec![MONTH, YEAR, YEAR, YEAR], ..Schedule::default() };
+        let assigned = |refused, recalled, deepest_due: u8| {
+            let due = |depth: Depth| depth.0 <= deepest_due;
+            let now = SimTime::ZERO;
+            assign_escalated(shape, &schedule, CARD, now, Depth(refused), recalled, due)
+                .map(|it| (it.pair, it.renew.unwrap().depth, it.renew.unwrap().escalated))
+        };
+        assert_eq!(assigned(1, false, 0), Some((pair(3, 3), Depth(1), true)));
+        assert_eq!(assigned(1, false, 2), Some((pair(2, 2), Depth(2), true)));
+        assert_eq!(assigned(3, false, 0), Some((pair(1, 1), Depth(3), true)));
+        assert_eq!(assigned(3, true, 0), None, "the root of a recalled card renews nothing");
+        assert_eq!(assigned(4, false, 0), None, "nothing lies below the root");
     }
 
     #[test]

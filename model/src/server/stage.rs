@@ -4,12 +4,13 @@
 use super::connections::{Guess, Phase};
 use super::directory::{Commit, Directory, Stage};
 use super::effect::ServerEffect;
-use super::policy::{Recovery, Stamp};
+use super::policy::{Due, Recovery, Stamp};
 use super::renewal::MOST_KEYS;
 use super::{RS, Server, answer, key_of};
 use crate::ids::{CardId, Depth};
 use crate::message::{Header, Message};
 use crate::outbox::Outbox;
+use crate::planted::{self, Bug};
 use crate::rings::{KeyRef, RingShape};
 use crate::suite::MAX_RANDOM;
 use crate::time::SimTime;
@@ -26,7 +27,7 @@ impl<D: Directory> Server<D> {
         let connection = self.volatile.connections.at(place);
         let (card, opened, connection_no) = (connection.card, connection.opened, connection.no);
         let due = connection.assignment.renew.expect("a renewal is about to be offered");
-        let stage = match self.durable.staged(card).filter(|stage| stage.due.depth == due.depth) {
+        let stage = match self.durable.staged(card).filter(|stage| stage.due.replaces_the_same(due)) {
             Some(stage) => Stage { connection: connection_no, ..stage.clone() },
             None => Stage {
                 due,
@@ -45,7 +46,7 @@ impl<D: Directory> Server<D> {
     fn staged_pair(&self, card: CardId, key: KeyRef) -> &[u8] {
         let length = self.rules.suite.sizes().pair;
         let staged = self.durable.staged(card).and_then(|stage| {
-            let index = self.rules.renewed_keys(card, stage.due.depth).position(|renewed| renewed == key)?;
+            let index = self.rules.renewed_keys(card, stage.due).position(|renewed| renewed == key)?;
             stage.pairs.get(index * length..(index + 1) * length)
         });
         staged.unwrap_or_else(|| key_of(&self.durable, self.rules.shape, card, key))
@@ -107,8 +108,10 @@ impl<D: Directory> Server<D> {
     /// Promotes what the card has proved itself with, if nothing else was to be stored: then the proof says all.
     pub(super) fn promote_if_that_is_all(&mut self, place: usize, out: &mut Outbox<ServerEffect>) {
         let connection = self.volatile.connections.at(place);
-        let only_internal = self.rules.embodiment(connection.card).rings() == [crate::rings::Ring::Internal];
-        if connection.guess == Guess::Staged && only_internal {
+        let (card, guess) = (connection.card, connection.guess);
+        let only_internal =
+            |stage: &Stage| self.rules.renewal(card, stage.due).0.rings() == [crate::rings::Ring::Internal];
+        if guess == Guess::Staged && self.durable.staged(card).is_some_and(only_internal) {
             self.promote(place, out);
         }
     }
@@ -119,24 +122,27 @@ impl<D: Directory> Server<D> {
         connection.guess = Guess::Promoted;
         let card = connection.card;
         let Some(stage) = self.durable.staged(card).cloned() else { return };
-        self.write(card, stage.due.depth, stage.opened, &stage.pairs);
+        self.write(card, stage.due, stage.opened, &stage.pairs);
         out.effects.push(ServerEffect::Promoted { card, offered_in: stage.connection, due: stage.due });
     }
 
-    /// Replaces the keys of a renewal of `depth` that was assigned at `opened` by `pairs`.
-    pub(super) fn write(&mut self, card: CardId, depth: Depth, opened: SimTime, pairs: &[u8]) {
+    /// Replaces the keys of a renewal of `due` that was assigned at `opened` by `pairs`.
+    pub(super) fn write(&mut self, card: CardId, due: Due, opened: SimTime, pairs: &[u8]) {
         let mut slots = [0; MOST_KEYS];
         let mut count = 0;
-        for key in self.rules.renewed_keys(card, depth) {
+        for key in self.rules.renewed_keys(card, due) {
             slots[count] = self.rules.shape.slot(key).expect("a renewed key exists");
             count += 1;
         }
         let schedule = &self.rules.schedule;
         let mut renewed = [(Depth(0), Stamp::NEVER); RingShape::MAX as usize];
         let mut depths = 0;
-        for depth in self.rules.renewed_depths(card, depth).filter(|depth| depth.0 < schedule.depths()) {
+        for depth in self.rules.renewed_depths(card, due).filter(|depth| depth.0 < schedule.depths()) {
             renewed[depths] = (depth, schedule.due_since(card, depth, opened));
             depths += 1;
+        }
+        if planted::is(Bug::ServerCommitsHalf) {
+            count = 1;
         }
         let commit = Commit { slots: &slots[..count], pairs, renewed: &renewed[..depths] };
         self.durable.commit(card, &commit);

@@ -33,7 +33,7 @@ impl Backend {
 }
 
 /// What a suite does.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Operation {
     /// Answers a random: a challenge, or an Rk from which a new key is derived.
     Prove,

@@ -22,6 +22,7 @@
 mod backend;
 mod block;
 mod ed25519;
+mod memo;
 mod ml_dsa;
 mod p256;
 mod rsa;
@@ -30,10 +31,12 @@ mod tests;
 
 pub use backend::{Backend, Operation};
 
+pub use memo::memoise;
 use sha2::{Digest as _, Sha256};
 
 use crate::rings::Ring;
 use backend::{Check, Choices, Generate, Prove, chosen};
+use memo::recall;
 
 /// The longest challenge or renewal random of any suite, bytes.
 pub const MAX_RANDOM: usize = 32;
@@ -173,7 +176,8 @@ const fn asymmetric(name: &'static str, private: usize, public: usize, proof: us
     Suite { name, family: Family::Asymmetric, sizes, prove: &[], check: &[], generate: &[] }
 }
 
-/// A suite whose operations are carried out by chosen backends.
+/// A suite whose operations are carried out by chosen backends. Those of an asymmetric one are looked up where the thread
+/// keeps them (see [`memoise`]); all backends give the same.
 #[derive(Clone, Copy, Debug)]
 pub struct Cipher {
     suite: SuiteId,
@@ -190,19 +194,32 @@ impl Cipher {
 
     /// Appends the proof of knowing the private key for `random`, a challenge or an Rk: C = E(K, R).
     pub fn prove(&self, private: &[u8], random: &[u8], out: &mut Vec<u8>) {
-        (self.prove)(private, random, out);
+        if self.generate.is_none() {
+            return (self.prove)(private, random, out);
+        }
+        let inputs = [random, private];
+        recall(Operation::Prove, self.suite, &inputs, out, |out| (self.prove)(private, random, out));
     }
 
     /// Whether `proof` answers `challenge` under the private half of `public`. A proof of the wrong length does not.
     pub fn check(&self, public: &[u8], challenge: &[u8], proof: &[u8], comparison: Comparison) -> bool {
-        (self.check)(public, challenge, proof, comparison)
+        let check = || (self.check)(public, challenge, proof, comparison);
+        if self.generate.is_none() {
+            return check();
+        }
+        let (inputs, mut right) = ([challenge, proof, public], Vec::new());
+        recall(Operation::Check, self.suite, &inputs, &mut right, |out| out.push(u8::from(check())));
+        right == [1]
     }
 
     /// Appends the pair that grows from `seed`, which is what `prove` answered to an Rk.
     pub fn grow(&self, seed: &[u8], out: &mut Vec<u8>) {
         match self.generate {
             None => out.extend_from_slice(&seed[..self.suite.sizes().pair]),
-            Some(generate) => generate(&Sha256::digest(seed), out),
+            Some(generate) => {
+                let grow = |out: &mut Vec<u8>| generate(&Sha256::digest(seed), out);
+                recall(Operation::Generate, self.suite, &[seed], out, grow);
+            }
         }
     }
 
@@ -216,6 +233,17 @@ impl Cipher {
 }
 
 impl SuiteId {
+    /// The first suite of each family, in the order of [`SuiteId::ALL`]: enough where only the family matters.
+    pub fn of_each_family() -> Vec<SuiteId> {
+        let mut first: Vec<SuiteId> = Vec::new();
+        for suite in SuiteId::ALL {
+            if first.iter().all(|known| known.family() != suite.family()) {
+                first.push(suite);
+            }
+        }
+        first
+    }
+
     /// The name on the command line, in scenarios and in reports.
     pub const fn name(self) -> &'static str {
         self.suite().name
@@ -257,12 +285,18 @@ impl SuiteId {
 
     /// [`Cipher::prove`] by the default backend.
     pub fn prove(self, private: &[u8], random: &[u8], out: &mut Vec<u8>) {
-        (self.suite().prove[0].1)(private, random, out);
+        if self.family() == Family::Symmetric {
+            return (self.suite().prove[0].1)(private, random, out);
+        }
+        self.with(None).prove(private, random, out);
     }
 
     /// [`Cipher::check`] by the default backend.
     pub fn check(self, public: &[u8], challenge: &[u8], proof: &[u8], comparison: Comparison) -> bool {
-        (self.suite().check[0].1)(public, challenge, proof, comparison)
+        if self.family() == Family::Symmetric {
+            return (self.suite().check[0].1)(public, challenge, proof, comparison);
+        }
+        self.with(None).check(public, challenge, proof, comparison)
     }
 
     /// [`Cipher::grow`] by the default backend.

@@ -3,6 +3,7 @@
 mod authentication;
 mod claims;
 mod common;
+mod escalation;
 mod garbage;
 mod interleavings;
 mod late;
@@ -11,6 +12,7 @@ mod order;
 mod probe;
 mod pulls;
 mod restart;
+mod spread;
 mod stages;
 mod timing;
 mod update;

@@ -1,7 +1,9 @@
 //! A server that crashes and starts again: what is durable is there, and nothing else.
 
-use keystorm_model::client::{Cause, Step};
+use keystorm_model::client::{Cause, Ending, Step};
 use keystorm_model::message::Message;
+use keystorm_model::outbox::Outbox;
+use keystorm_model::server::ServerEffect;
 
 use crate::common::judge::State;
 use crate::common::seeded;
@@ -24,6 +26,34 @@ fn every_earlier_connection_is_stale_after_a_restart() {
             keystorm_model::client::Ending::Failed { step, cause: Cause::Stale },
             "{name}"
         );
+        bench.connect().completes();
+        bench.expect(State::New);
+    }
+}
+
+/// The crash interrupts what was open, and says so; a Hello that comes late opens nothing that the client could go on in.
+#[test]
+fn a_late_hello_after_a_restart_revives_no_connection() {
+    for (name, cause) in [
+        ("-> CardProof", Cause::ServerSaidNo),
+        ("-> ServerChallenge", Cause::Stale),
+        ("-> ServerVerdict", Cause::Stale),
+        ("-> UpdateVerdict", Cause::Stale),
+        ("-> Data", Cause::Stale),
+    ] {
+        let mut bench = seeded(4).due(1).bench();
+        let id = bench.connect().until(name);
+        let hello = bench.trace.message(id, "Hello").bytes.clone();
+        let open = bench.server.open_updates().count();
+        let mut told = Outbox::default();
+        bench.server.restart(&mut told);
+        bench.judge.forgets_open_updates();
+        let interrupted = |effect: &&ServerEffect| matches!(effect, ServerEffect::Interrupted { .. });
+        assert_eq!(told.effects.iter().filter(interrupted).count(), open, "{name}");
+        bench.server_hears(&hello);
+        bench.run(0);
+        let Ending::Failed { cause: told, .. } = bench.trace.ending(id) else { panic!("{name} goes on") };
+        assert_eq!(told, cause, "{name}");
         bench.connect().completes();
         bench.expect(State::New);
     }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::record::RunRecord;
 use super::tables::{PointRows, RunRow, differences, differences_table, runs_table, sweep_table};
 use crate::dir::{DirError, RunDir, RunFile};
-use crate::manifest::{MANIFEST_FILE, kind_of};
+use crate::manifest::{MANIFEST_FILE, check_kind, kind_of};
 
 /// The directory of the runs' records.
 const RUNS: &str = "runs";
@@ -55,14 +55,8 @@ impl CampaignDir {
     /// # Errors
     /// If it is not.
     pub fn existing(place: &Path, kind: &str) -> Result<CampaignDir, DirError> {
-        match kind_of(place) {
-            Some(found) if found == kind => Ok(CampaignDir { place: place.to_owned() }),
-            found => Err(DirError::NotOurs {
-                path: place.to_owned(),
-                wanted: kind.to_owned(),
-                found: found.map_or("no directory of keystorm's".to_owned(), |kind| format!("a {kind}")),
-            }),
-        }
+        check_kind(place, kind)?;
+        Ok(CampaignDir { place: place.to_owned() })
     }
 
     /// Where it is.
@@ -144,7 +138,10 @@ fn write_json(file: &mut RunFile, value: &Value) -> io::Result<()> {
 }
 
 /// Writes a file beside its name, syncs and renames it.
-fn write_whole(path: &Path, fill: impl FnOnce(&mut RunFile) -> io::Result<()>) -> Result<(), DirError> {
+pub(crate) fn write_whole(
+    path: &Path,
+    fill: impl FnOnce(&mut RunFile) -> io::Result<()>,
+) -> Result<(), DirError> {
     let name = path.file_name().expect("a file has a name").to_string_lossy();
     let beside = path.with_file_name(format!(".{name}.tmp-{}", std::process::id()));
     let write = || {

@@ -7,12 +7,15 @@ mod dir;
 mod measures;
 mod plan;
 mod record;
+mod stored;
 pub mod tables;
-mod text;
+pub(crate) mod text;
 
 pub use dir::CampaignDir;
+pub(crate) use dir::write_whole;
 pub use measures::{Aim, Measure, measures};
 pub use plan::{Bound, Standing, Tried, plan_table, plan_text};
 pub use record::{DISTRIBUTIONS, RunRecord};
+pub use stored::Shape;
 pub use tables::{Difference, PointRows, RunRow, differences, differences_table, runs_table, sweep_table};
 pub use text::sweep_text;

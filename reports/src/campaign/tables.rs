@@ -32,6 +32,12 @@ impl PointRows {
         Sample::of(&values)
     }
 
+    /// One distribution of all its runs together, microseconds; `which` is its place in
+    /// [`DISTRIBUTIONS`](super::DISTRIBUTIONS).
+    pub fn distribution(&self, which: usize) -> hdrhistogram::Histogram<u64> {
+        merged(&self.runs, which)
+    }
+
     /// The sum over all runs of a column that counts.
     pub fn total(&self, column: &str) -> u64 {
         self.runs.iter().filter_map(|run| run.cell(column)?.parse::<u64>().ok()).sum()

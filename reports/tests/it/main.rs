@@ -1,6 +1,9 @@
 //! The files of a run, judged from outside the crate.
 
+mod browser;
+mod compare;
 mod final_text;
+mod html;
 mod latency_files;
 mod run_dir;
 mod sample;

@@ -65,6 +65,7 @@ fn a_run_has_all_its_files_and_leaves_nothing_beside_them() {
         "manifest.json",
         "phases.csv",
         "renewals.csv",
+        "report.html",
         "summary.csv",
         "timeline.csv",
     ];

@@ -126,7 +126,7 @@ fn bucket(latency_us: [Option<Histogram<u64>>; 3]) -> Bucket {
 }
 
 fn fault(name: &str, chances: u64, fired: u64, expected: f64, scheduled: bool) -> FaultCount {
-    FaultCount { fault: name.into(), chances, fired, expected, scheduled }
+    FaultCount { fault: name.into(), chances, fired, expected, scheduled, messages: scheduled }
 }
 
 pub(crate) fn card(card: u32, depths: usize) -> CardRow {

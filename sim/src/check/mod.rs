@@ -1,11 +1,15 @@
 //! Checkers: they stand outside the machines of `keystorm-model`, watch what happens, and judge it.
 //!
-//! [`ledger`] follows every value of every key; [`witness`] follows the commands that one card receives;
-//! [`conservation`] adds up what was counted. A violation never stops a run: it is collected, and the run then
+//! [`ledger`] follows every value of every key; [`witness`] follows the commands that one card receives, and [`memory`]
+//! what they do to its counters; [`dialogue`] follows what the server answers to what, and `policy` says which pair it
+//! must name; [`conservation`] adds up what was counted. A violation never stops a run: it is collected, and the run then
 //! ends with exit code 3.
 
 pub mod conservation;
+pub mod dialogue;
 pub mod ledger;
+pub mod memory;
+mod policy;
 pub mod witness;
 
 use core::fmt;

@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -10,7 +11,7 @@ use keystorm_model::suite::SuiteId;
 
 use crate::campaign::slo::Slo;
 use crate::campaign::work::Shard;
-use crate::interrupt::party::DueDepths;
+use crate::interrupt::combination::DueDepths;
 use crate::plan::EngineKind;
 
 /// Simulates fleets of IC cards that renew their authentication keys over bad networks (JP H11-122238).
@@ -28,7 +29,7 @@ Exit codes:
   2    bad scenario or usage; nothing was written
   3    an invariant of the protocol was violated
   4    a bound (--slo) is not kept, or no value of `plan` keeps them all
-  5    two runs of one seed differ
+  5    two runs of one seed differ, or a replay and its run
   130  stopped by Ctrl-C; nothing was written
 
 Environment:
@@ -69,6 +70,18 @@ pub(super) enum Command {
     /// Measure what ciphers cost on this machine, and write a table of costs for [server.costs]
     #[command(after_help = CALIBRATE_EXAMPLES)]
     Calibrate(Calibrate),
+    /// Draw whole scenarios at random, and run them with all checkers
+    #[command(after_help = SWARM_EXAMPLES)]
+    Swarm(Swarm),
+    /// Make a run again, and show one card's life as a table and a sequence diagram
+    #[command(after_help = REPLAY_EXAMPLES)]
+    Replay(Replay),
+    /// Make report.html and the tables of a directory again, from the results that are stored in it
+    #[command(after_help = REPORT_EXAMPLES)]
+    Report(Report),
+    /// Show what differs between two runs, or between two campaigns and how surely
+    #[command(after_help = COMPARE_EXAMPLES)]
+    Compare(Compare),
     /// Print the digests of one run (the other process of `verify`)
     #[command(hide = true)]
     Trace(Common),
@@ -97,9 +110,18 @@ Examples:
   keystorm verify scenarios/month-turn.toml --seed 7 --jobs 2";
 
 const INTERRUPT_EXAMPLES: &str = "\
+What is run:
+  Every combination of suite, embodiment, recovery policy, way to write memory, layout and due
+  depth, with one suite of each family. In each, every message, card command, moment of a write
+  and power-up of a renewal without faults is cut with every fault that can strike there: lost
+  (for good, in one direction, or with all that follows), duplicated, a late or reordered copy,
+  client or server crashed, card pulled, a second connection of the card at the same time. The
+  connections that follow are cut in the same way, with all suites.
+
 Examples:
   keystorm interrupt
   keystorm interrupt --single --recovery first-contact --nvm undo-log
+  keystorm interrupt --suite rsa-2048 --embodiment 4 --depth 0
   keystorm interrupt --embodiment 1 --embodiment 4 --depth both --out /tmp/matrix";
 
 const SWEEP_EXAMPLES: &str = "\
@@ -129,6 +151,33 @@ Examples:
     --vary server.cores=1..64
   keystorm plan fleet.toml --slo 'server_wait_ms_p99<=50' --vary fleet.cards=1000,2000,5000,10000 --largest
   keystorm plan fleet.toml --slo 'auth_ms_p99<=3000' --vary load.window=1h,2h,4h,8h,1d";
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  keystorm replay reports/out/quickstart/1-turmoil --card 17
+  keystorm replay /tmp/year --card 4711 --connection 3..5 --out /tmp/card-4711
+  keystorm replay /tmp/million --card 123456 --alone
+  keystorm replay reports/out/interrupt --interrupt 12
+  keystorm replay /tmp/year --card 4711 --format json | jq '.steps[] | select(.name == \"STORE KEY\")'";
+
+const SWARM_EXAMPLES: &str = "\
+A case that breaks a rule is made smaller (fewer settings, cards, seconds) before it is shown.
+
+Examples:
+  keystorm swarm --runs 2000 --seed 1
+  keystorm swarm --seed 1 --run 1234";
+
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  keystorm report reports/out/quickstart/1-turmoil";
+
+const COMPARE_EXAMPLES: &str = "\
+Two runs: the keys of the scenario that differ, and the figures side by side. Two campaigns: the figures
+that differ significantly at the points that they have in common; paired by seed where the seeds are the
+same, by Welch's t otherwise; 95 % confidence.
+
+Examples:
+  keystorm compare reports/out/quickstart/1-turmoil reports/out/quickstart/2-turmoil
+  keystorm compare before/sweep after/sweep --format json";
 
 const CALIBRATE_EXAMPLES: &str = "\
 Examples:
@@ -269,9 +318,54 @@ pub(super) struct Merge {
     pub(super) out: PathBuf,
 }
 
+/// Arguments of `swarm`.
+#[derive(Args, Debug)]
+pub(super) struct Swarm {
+    /// How many scenarios
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub(super) runs: u64,
+    /// The seed that they are drawn from
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) seed: u64,
+    /// Only the scenario of this number, from 1
+    #[arg(long, value_name = "I", conflicts_with = "runs", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub(super) run: Option<u64>,
+    /// How many go on at the same time [default: as many as there are CPUs]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) jobs: Option<u16>,
+    /// Show no progress
+    #[arg(long)]
+    pub(super) quiet: bool,
+}
+
+/// Arguments of `report`.
+#[derive(Args, Debug)]
+pub(super) struct Report {
+    /// Directory of a run, a sweep or a plan
+    #[arg(value_name = "DIR")]
+    pub(super) dir: PathBuf,
+}
+
+/// Arguments of `compare`.
+#[derive(Args, Debug)]
+pub(super) struct Compare {
+    /// The directory that the other is held against
+    #[arg(value_name = "A")]
+    pub(super) a: PathBuf,
+    /// The other directory, of the same kind
+    #[arg(value_name = "B")]
+    pub(super) b: PathBuf,
+    /// What to print
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: Format,
+}
+
 /// Arguments of `interrupt`. A filter that is not given lets everything through; one may be given several times.
 #[derive(Args, Debug)]
 pub(super) struct Interrupt {
+    /// Only this cipher suite, which can be any [default: the first of each family]
+    #[arg(long, value_name = "NAME", value_parser = |name: &str| named(name, &SuiteId::ALL, SuiteId::name))]
+    pub(super) suite: Vec<SuiteId>,
     /// Only this embodiment: 1, 2a, 2b, 3, 4
     #[arg(long, value_name = "NAME", value_parser = |name: &str| named(name, &Embodiment::ALL, Embodiment::name))]
     pub(super) embodiment: Vec<Embodiment>,
@@ -290,6 +384,9 @@ pub(super) struct Interrupt {
     /// Cut once only: leave out the second cuts
     #[arg(long)]
     pub(super) single: bool,
+    /// What to print when it is over
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: Format,
     /// Directory of the matrix; replaced if keystorm wrote one there
     #[arg(long, value_name = "DIR", default_value = "reports/out/interrupt")]
     pub(super) out: PathBuf,
@@ -321,6 +418,45 @@ pub(super) struct Calibrate {
     pub(super) quiet: bool,
 }
 
+/// Arguments of `replay`.
+#[derive(Args, Debug)]
+pub(super) struct Replay {
+    /// Directory of the run, or of the matrix that `keystorm interrupt` wrote
+    #[arg(value_name = "RUN_DIR")]
+    pub(super) dir: PathBuf,
+    /// The card to show, counted from 0
+    #[arg(long, value_name = "N", required_unless_present = "interrupt", conflicts_with = "interrupt")]
+    pub(super) card: Option<u32>,
+    /// The row of interruptions.csv to show, counted from 1 without the header
+    #[arg(long, value_name = "ROW", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) interrupt: Option<u32>,
+    /// Run this card only, without the others that it queues with
+    #[arg(long, conflicts_with = "interrupt")]
+    pub(super) alone: bool,
+    /// Connections that the diagram shows, as in 3 or 3..5 [default: those with a renewal or a fault]
+    #[arg(long, value_name = "A..B", value_parser = connections)]
+    pub(super) connection: Option<RangeInclusive<u32>>,
+    /// Write the table, and the diagram as Mermaid text and as SVG, into this directory; replaced if a replay wrote it
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// What to print: the table and the diagram, or the steps as one JSON object
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: Format,
+    /// Show no progress and no notes
+    #[arg(long)]
+    pub(super) quiet: bool,
+}
+
+/// `3`, or `3..5` with both ends.
+fn connections(text: &str) -> Result<RangeInclusive<u32>, String> {
+    let number = |text: &str| text.parse::<u32>().ok().filter(|&number| number > 0);
+    let (first, last) = text.split_once("..").unwrap_or((text, text));
+    match (number(first), number(last)) {
+        (Some(first), Some(last)) if first <= last => Ok(first..=last),
+        _ => Err("connections are counted from 1, as in 3 or 3..5".into()),
+    }
+}
+
 /// The one of `all` that is called `name`.
 fn named<T: Copy>(name: &str, all: &[T], name_of: fn(T) -> &'static str) -> Result<T, String> {
     let known = || all.iter().map(|&one| name_of(one)).collect::<Vec<_>>().join(", ");
@@ -332,7 +468,7 @@ fn named<T: Copy>(name: &str, all: &[T], name_of: fn(T) -> &'static str) -> Resu
 pub(super) enum Format {
     /// A table for people
     Text,
-    /// One object with the names of summary.csv
+    /// One object; of a run with the names of summary.csv, of others with those of their CSV files
     Json,
 }
 

@@ -16,10 +16,7 @@ use super::args::Common;
 use super::environment;
 use super::progress::{CountBar, interrupted};
 
-/// The kind of a sweep's directory.
-pub(super) const SWEEP: &str = "sweep";
-/// The kind of a plan's directory.
-pub(super) const PLAN: &str = "plan";
+pub(super) use keystorm_reports::{PLAN_KIND as PLAN, SWEEP_KIND as SWEEP};
 
 /// Calls `work` with what a campaign's runs need from outside; the progress bar counts up to `runs`.
 pub(super) fn with_surroundings<T>(

@@ -1,14 +1,16 @@
 //! `keystorm interrupt`.
 
+use keystorm_model::suite::SuiteId;
 use keystorm_reports::{RunDir, write_matrix};
 use serde_json::{Map, Value};
 
-use crate::interrupt::matrix::{self, Findings};
-use crate::interrupt::party::Combination;
+use crate::interrupt::combination::Combination;
+use crate::interrupt::findings::Findings;
+use crate::interrupt::matrix::{self, Settings};
 use crate::interrupt::summary;
 use crate::run::VERSION;
 
-use super::args::Interrupt;
+use super::args::{Format, Interrupt};
 use super::environment::{self, Stopwatch};
 use super::progress::{CountBar, catch_interrupts, interrupted};
 use super::{Failure, print};
@@ -20,7 +22,7 @@ pub(super) fn interrupt(arguments: &Interrupt) -> Result<(), Failure> {
     let dir = RunDir::prepare_matrix(&arguments.out)?;
     let jobs = arguments.jobs.map_or_else(environment::cpus, usize::from);
     let bar = CountBar::new(combinations.len() as u64, "combinations", arguments.quiet);
-    let found = matrix::run(&combinations, !arguments.single, jobs, |more| bar.done(more));
+    let found = matrix::run(&combinations, Settings::new(!arguments.single, jobs), |more| bar.done(more));
     drop(bar);
     let stopped = || Failure::Interrupted("Interrupted: nothing was written.".into());
     let findings = found.map_err(Failure::Internal)?.ok_or_else(stopped)?;
@@ -31,14 +33,25 @@ pub(super) fn interrupt(arguments: &Interrupt) -> Result<(), Failure> {
         return Err(stopped());
     }
     let place = dir.commit()?;
-    print(&summary::text(&findings, !arguments.single, &place))
+    let twice = !arguments.single;
+    match arguments.format {
+        Format::Text => {
+            print(&format!("{}Written to {}\n", summary::text(&findings, twice), place.display()))
+        }
+        Format::Json => {
+            let json = serde_json::to_string_pretty(&summary::json(&findings, twice))
+                .map_err(|error| Failure::Internal(error.to_string()))?;
+            print(&format!("{json}\n"))
+        }
+    }
 }
 
 fn chosen(arguments: &Interrupt) -> Vec<Combination> {
     fn passes<T: PartialEq>(filter: &[T], value: &T) -> bool {
         filter.is_empty() || filter.contains(value)
     }
-    let mut combinations = Combination::all();
+    let suites = if arguments.suite.is_empty() { SuiteId::of_each_family() } else { arguments.suite.clone() };
+    let mut combinations = Combination::all(&suites);
     combinations.retain(|combination| {
         passes(&arguments.embodiment, &combination.embodiment)
             && passes(&arguments.recovery, &combination.recovery)
@@ -57,7 +70,8 @@ fn judge(findings: &[Findings]) -> Result<(), Failure> {
     }
     let shown: String = violations.iter().take(20).map(|what| format!("\n  {what}")).collect();
     Err(Failure::Violated(format!(
-        "INVARIANT VIOLATED by {} cuts. This is a bug; the first of them:{shown}",
+        "INVARIANT VIOLATED: {} times. This is a bug; nothing was written. The first of them, each with the options of \
+         `keystorm interrupt` that show it again:{shown}",
         violations.len()
     )))
 }
@@ -75,4 +89,27 @@ fn manifest(findings: &[Findings], watch: &Stopwatch) -> Map<String, Value> {
         ("started_unix_s".into(), watch.started_unix_s().into()),
         ("wall_s".into(), watch.seconds().into()),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interrupt::sabotage::Sabotage;
+
+    #[test]
+    fn a_broken_rule_ends_with_exit_code_3_and_says_how_to_see_it_again() {
+        let some = &Combination::all(&[SuiteId::Aes128])[..1];
+        let found = |sabotage| {
+            let settings = Settings { sabotage, ..Settings::new(false, 1) };
+            matrix::run(some, settings, |_| true).unwrap().unwrap()
+        };
+        assert!(judge(&found(None)).is_ok());
+        let failure = judge(&found(Some(Sabotage::CommitsEarly))).unwrap_err();
+        assert_eq!(failure.exit_code(), 3);
+        let said = failure.to_string();
+        assert!(said.starts_with("INVARIANT VIOLATED: "), "{said}");
+        assert!(said.contains("committed a key (slot 2) that the card does not hold"), "{said}");
+        let options = "--suite aes-128 --embodiment 1 --recovery first-contact --nvm in-place --layout packed --depth 0";
+        assert!(said.contains(options), "{said}");
+    }
 }

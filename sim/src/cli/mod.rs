@@ -3,14 +3,18 @@
 mod args;
 mod calibrate;
 mod campaign;
+mod compare;
 mod environment;
 mod init;
 mod interrupt;
 mod pairs;
 mod plan;
 mod progress;
+mod replay;
+mod report;
 mod run;
 mod suites;
+mod swarm;
 mod sweep;
 mod verify;
 
@@ -18,7 +22,7 @@ use core::fmt;
 use std::process::ExitCode;
 
 use clap::Parser;
-use keystorm_reports::DirError;
+use keystorm_reports::{DirError, ReadError};
 
 use crate::engine::Stopped;
 use crate::scenario::ScenarioError;
@@ -85,6 +89,12 @@ impl From<DirError> for Failure {
     }
 }
 
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        Failure::Usage(error.to_string())
+    }
+}
+
 impl From<Stopped> for Failure {
     fn from(stopped: Stopped) -> Self {
         match stopped {
@@ -108,6 +118,10 @@ pub fn main() -> ExitCode {
         Command::Plan(arguments) => plan::plan(&arguments),
         Command::Suites => suites::suites(),
         Command::Calibrate(arguments) => calibrate::calibrate(&arguments),
+        Command::Swarm(arguments) => swarm::swarm(&arguments),
+        Command::Replay(arguments) => replay::replay(&arguments),
+        Command::Compare(arguments) => compare::compare(&arguments),
+        Command::Report(arguments) => report::report(&arguments),
         Command::Trace(arguments) => verify::trace(&arguments),
     };
     match done {

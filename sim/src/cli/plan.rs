@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use keystorm_reports::campaign::{Bound, CampaignDir, Standing, Tried, plan_table, plan_text};
+use keystorm_reports::html::write_campaign_page;
 
 use crate::campaign::search::{Answer, Look, first_that, look};
 use crate::campaign::slo::Slo;
@@ -61,6 +62,7 @@ fn conclude(
     let tried: Vec<Tried> = looks.values().map(tried).collect();
     let table = plan_table(key, &bounds);
     dir.file(table.file(), |file| table.write(file, &tried))?;
+    write_campaign_page(dir)?;
     let mut text = plan_text(key, &bounds, &tried);
     text.push_str("± is half the width of the 95 % interval over the runs; a bound is met if the whole interval keeps it.\n");
     text.push_str(&sentence(arguments, campaign, answer));

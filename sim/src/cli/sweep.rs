@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use keystorm_reports::campaign::{CampaignDir, PointRows, sweep_text};
-use serde_json::Value;
+use keystorm_reports::campaign::{CampaignDir, PointRows, Shape, sweep_text};
+use keystorm_reports::html::write_campaign_page;
 
 use crate::campaign::slo::known;
 use crate::campaign::spec::{Until, what_differs};
@@ -91,6 +91,7 @@ fn parse_until(text: &str) -> Result<Until, String> {
 fn conclude(campaign: &Campaign, dir: &CampaignDir, points: &[PointRows]) -> Result<(), Failure> {
     let axes = campaign.grid.keys();
     dir.write_tables(&axes, points, campaign.base)?;
+    write_campaign_page(dir)?;
     let mut text = sweep_text(&axes, points);
     text.push_str(&format!("Written to {}\n", dir.place().display()));
     print(&text)?;
@@ -123,13 +124,15 @@ pub(super) fn merge(arguments: &Merge) -> Result<(), Failure> {
         }
     }
     let campaign = Shape::of(&manifest).ok_or_else(|| unreadable(parts[0].place()))?;
-    let points = campaign.collect(&parts)?;
+    let points = campaign.collect(&parts).map_err(|missing| missing_runs(&missing))?;
+    let axes = campaign.keys();
     let dir = CampaignDir::open(&arguments.out, &manifest, what_differs)?;
     for run in points.iter().flat_map(|point| &point.runs) {
         dir.keep(run)?;
     }
-    dir.write_tables(&campaign.axes, &points, campaign.base)?;
-    let mut text = sweep_text(&campaign.axes, &points);
+    dir.write_tables(&axes, &points, campaign.base)?;
+    write_campaign_page(&dir)?;
+    let mut text = sweep_text(&axes, &points);
     text.push_str(&format!("Written to {}\n", dir.place().display()));
     print(&text)
 }
@@ -138,49 +141,11 @@ fn unreadable(place: &Path) -> Failure {
     Failure::Usage(format!("{} has a manifest that this version cannot read", place.display()))
 }
 
-/// What a manifest says of a campaign, without its scenario.
-struct Shape {
-    axes: Vec<String>,
-    points: Vec<Vec<String>>,
-    replications: u32,
-    base: Option<u32>,
-}
-
-impl Shape {
-    fn of(manifest: &Value) -> Option<Shape> {
-        let text = |value: &Value| Some(value.as_str()?.to_owned());
-        let values = |point: &Value| point["values"].as_array()?.iter().map(text).collect();
-        Some(Shape {
-            axes: manifest["axes"]
-                .as_array()?
-                .iter()
-                .map(|axis| text(&axis["key"]))
-                .collect::<Option<_>>()?,
-            points: manifest["points"].as_array()?.iter().map(values).collect::<Option<_>>()?,
-            replications: u32::try_from(manifest["replications"].as_u64()?).ok()?,
-            base: manifest["base"].as_u64().and_then(|base| u32::try_from(base).ok()),
-        })
-    }
-
-    fn collect(&self, parts: &[CampaignDir]) -> Result<Vec<PointRows>, Failure> {
-        let mut missing = Vec::new();
-        let mut points = Vec::new();
-        for (point, values) in (1u32..).zip(&self.points) {
-            let mut runs = Vec::new();
-            for replication in 1..=self.replications {
-                match parts.iter().find_map(|part| part.run(point, replication)) {
-                    Some(run) => runs.push(run),
-                    None => missing.push(format!("point {point}, replication {replication}")),
-                }
-            }
-            points.push(PointRows { point, values: values.clone(), runs });
-        }
-        match missing.first() {
-            None => Ok(points),
-            Some(first) => Err(Failure::Usage(format!(
-                "{} runs are in none of the parts, the first of them {first}: make the missing parts with `keystorm sweep --shard`",
-                missing.len()
-            ))),
-        }
-    }
+fn missing_runs(missing: &[RunNo]) -> Failure {
+    let (point, replication) = missing[0];
+    Failure::Usage(format!(
+        "{} runs are in none of the parts, the first of them point {point}, replication {replication}: make the missing parts \
+         with `keystorm sweep --shard`",
+        missing.len()
+    ))
 }

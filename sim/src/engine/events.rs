@@ -24,8 +24,12 @@ pub fn run(world: World, watch: Watch<'_>) -> Result<Ended, Stopped> {
     let horizon = SimTime::ZERO + world.plan().horizon;
     let visits_left = world.plan().load.retry_visit.map_or(0, |retry| retry.visits);
     let clients = world.plan().fleet.clients as usize;
-    let mut first = Arrivals::new(world.plan()).peekable();
+    let mut first = Arrivals::of(world.plan(), world.cast()).peekable();
     let mut run = Run::new(world, clients);
+    run.plan_server();
+    for client in run.world.clients_to_watch().collect::<Vec<_>>() {
+        run.plan_client(client);
+    }
     let mut events = 0u64;
     loop {
         let queued = run.queue.peek().map(|event| (event.at, event.kind() >= Kind::Return));
@@ -115,7 +119,7 @@ impl Run {
             }
             Kind::AtClient => {
                 let datagram = self.land(event.slot);
-                self.world.client_receive(at, client, &datagram, &mut self.out);
+                self.world.client_receive(at, client, event.order(), &datagram, &mut self.out);
                 self.out.datagrams.give_back(event.slot, datagram);
                 self.take_off();
                 self.plan_client(client);

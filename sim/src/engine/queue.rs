@@ -46,6 +46,11 @@ impl Event {
         KINDS[(self.rank >> 61) as usize]
     }
 
+    /// What tells it apart from others of its client at one instant.
+    pub const fn order(&self) -> u64 {
+        self.rank & 0xffff_ffff
+    }
+
     /// To or from which client.
     pub const fn client(&self) -> ClientId {
         ClientId((self.rank >> 32) as u32 & 0x1fff_ffff)
@@ -219,6 +224,7 @@ mod tests {
         for kind in KINDS {
             let event = Event::new(SimTime::from_ns(9), kind, last, u32::MAX, 7);
             assert_eq!((event.kind(), event.client(), event.slot), (kind, last, 7));
+            assert_eq!(event.order(), u64::from(u32::MAX));
         }
     }
 

@@ -9,35 +9,43 @@
 //! An outage is a turmoil partition between site and server. The line model has decided which messages it cuts, so
 //! that every engine agrees on them; those that are sent while the partition stands are handed to turmoil, and one
 //! that came through would be a bug.
+//!
+//! A crash of the server is a turmoil crash of its host. The world decides when; the host itself goes down when nothing
+//! is being carried to it any more. What is sent to it meanwhile stays at the line's edge, which is no part of the
+//! server: the world, which knows until when it is down, decides what is lost.
+
+mod clock;
+mod edge;
+mod hosts;
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::pin::Pin;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use keystorm_model::secure::Direction;
-use keystorm_model::{ClientId, SimTime, SiteId};
-use tokio::time::{Instant, Sleep};
+use keystorm_model::{ClientId, SimTime, SiteId, Span};
 use turmoil::net::UdpSocket;
 
-use crate::plan::{OutagePlan, Plan};
+use crate::plan::Plan;
 use crate::world::load::{Arrival, arrivals};
 use crate::world::{Flight, Holder, Out, Return, World, site_of};
 
+use clock::{Alarm, Clock};
+use edge::{Edge, Held, advance, earliest};
+use hosts::{Outage, ServerHost};
+
 use super::{Ended, Progress, Stopped, Watch};
 
+/// The server's host.
+const SERVER: &str = "server";
 /// The server's port; client `i` of a site has port `CLIENT_PORTS + i`.
 const SERVER_PORT: u16 = 1_000;
 const CLIENT_PORTS: u16 = 1_001;
 /// turmoil's own delivery time. The line model has drawn the real one.
 const CARRIAGE: Duration = Duration::from_millis(1);
-/// Ticks by which a partition begins after its outage does, so that turmoil drops nothing sent before it.
-const SETTLING_TICKS: u32 = 3;
-/// What the line's edge puts before each datagram: client, arrival time, order, whether an outage swallows it.
-const ENVELOPE: usize = 21;
 const LARGEST_DATAGRAM: usize = 1 << 16;
 /// Wall-clock progress is reported every so many ticks.
 const TICKS_PER_REPORT: u64 = 2_000;
@@ -51,14 +59,17 @@ struct Shared {
     packet: Vec<u8>,
     /// Datagrams on their way: handed to the edge, not yet to the world.
     in_flight: u64,
-    /// Which sites are partitioned from the server now.
-    partitioned: Vec<bool>,
+    /// For each site, whether a partition cuts it off from the server now: upward, downward.
+    partitioned: Vec<[bool; 2]>,
     /// Datagrams that were handed to turmoil for a partition to drop.
     partition_drops: u64,
     /// Events handled.
     events: u64,
     horizon: SimTime,
     server: SocketAddr,
+    /// The edge of the lines at the server, and where each client is to be found.
+    edge: Edge,
+    clients: Vec<SocketAddr>,
 }
 
 type Handle = Rc<RefCell<Shared>>;
@@ -82,18 +93,20 @@ pub fn run(world: World, watch: Watch<'_>) -> Result<Ended, Stopped> {
 
     let shared = share(world, &plan);
     let server = Rc::clone(&shared);
-    sim.host("server", move || server_program(Rc::clone(&server)));
-    let address = SocketAddr::new(sim.lookup("server"), SERVER_PORT);
+    sim.host(SERVER, move || server_program(Rc::clone(&server)));
+    let address = SocketAddr::new(sim.lookup(SERVER), SERVER_PORT);
     shared.borrow_mut().server = address;
     register_sites(&mut sim, &plan, &shared);
 
     let mut ticks = 0u64;
+    let mut host = ServerHost::Up;
     let mut outages: Vec<Outage> = plan.faults.outages.iter().map(|&plan| Outage::new(plan)).collect();
     // Two ticks more, so that what is due just before the horizon is handled.
     while sim.elapsed() < horizon + tick * 2 {
         for outage in &mut outages {
             outage.advance(&sim, tick, &shared);
         }
+        host.advance(&mut sim, tick, &shared);
         sim.step().map_err(|error| Stopped::Failed(error.to_string()))?;
         ticks += 1;
         if ticks.is_multiple_of(TICKS_PER_REPORT) {
@@ -106,6 +119,7 @@ pub fn run(world: World, watch: Watch<'_>) -> Result<Ended, Stopped> {
             }
         }
     }
+    host.lose_what_arrives(&sim, &shared);
     drop(sim);
     let shared = Rc::into_inner(shared).expect("the programs ended with their simulation").into_inner();
     let mut world = shared.world;
@@ -120,11 +134,13 @@ fn share(world: World, plan: &Plan) -> Handle {
         buffer: vec![0; LARGEST_DATAGRAM],
         packet: Vec::new(),
         in_flight: 0,
-        partitioned: vec![false; usize::from(plan.fleet.sites)],
+        partitioned: vec![[false; 2]; usize::from(plan.fleet.sites)],
         partition_drops: 0,
         events: 0,
         horizon: SimTime::ZERO + plan.horizon,
         server: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), SERVER_PORT),
+        edge: Edge::default(),
+        clients: Vec::with_capacity(plan.fleet.clients as usize),
     }))
 }
 
@@ -154,9 +170,9 @@ fn register_sites(sim: &mut turmoil::Sim<'_>, plan: &Plan, shared: &Handle) {
             })
             .collect();
         let staffed = Rc::new(staffed);
-        let shared = Rc::clone(shared);
+        let (programmes, programme_shared) = (Rc::clone(&staffed), Rc::clone(shared));
         sim.host(site_name(site), move || {
-            let (staffed, shared) = (Rc::clone(&staffed), Rc::clone(&shared));
+            let (staffed, shared) = (Rc::clone(&programmes), Rc::clone(&programme_shared));
             async move {
                 for (port, (client, holders)) in (CLIENT_PORTS..).zip(staffed.iter()) {
                     let programme = client_program(Rc::clone(&shared), *client, port, holders.clone());
@@ -165,118 +181,35 @@ fn register_sites(sim: &mut turmoil::Sim<'_>, plan: &Plan, shared: &Handle) {
                 std::future::pending::<Programme>().await
             }
         });
+        let address = sim.lookup(site_name(site));
+        let ports = (CLIENT_PORTS..).take(staffed.len());
+        shared.borrow_mut().clients.extend(ports.map(|port| SocketAddr::new(address, port)));
     }
-}
-
-/// Puts a scheduled outage into force as a partition, and lifts it.
-struct Outage {
-    plan: OutagePlan,
-    state: OutageState,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum OutageState {
-    Ahead,
-    InForce,
-    Over,
-}
-
-impl Outage {
-    fn new(plan: OutagePlan) -> Self {
-        Outage { plan, state: OutageState::Ahead }
-    }
-
-    /// Called before each step, which covers the time from `sim.elapsed()` to one tick later.
-    fn advance(&mut self, sim: &turmoil::Sim<'_>, tick: Duration, shared: &Handle) {
-        let (now, site) = (sim.elapsed(), self.plan.site);
-        let from = Duration::from_nanos(self.plan.from.as_ns()) + tick * SETTLING_TICKS + 2 * CARRIAGE;
-        let until = Duration::from_nanos(self.plan.until.as_ns());
-        if self.state == OutageState::Ahead && now >= from {
-            sim.partition(site_name(site), "server");
-            shared.borrow_mut().partitioned[site.index()] = true;
-            self.state = OutageState::InForce;
-        }
-        if self.state == OutageState::InForce && now + tick > until {
-            sim.repair(site_name(site), "server");
-            shared.borrow_mut().partitioned[site.index()] = false;
-            self.state = OutageState::Over;
-        }
-    }
-}
-
-/// A datagram that the edge of the receiver's line holds until its arrival time.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Held {
-    at: SimTime,
-    client: ClientId,
-    order: u64,
-    datagram: Vec<u8>,
-}
-
-/// The edge of a line: what has been carried there and is not due yet.
-#[derive(Default)]
-struct Edge {
-    held: BinaryHeap<Reverse<Held>>,
-    spare: Vec<Vec<u8>>,
-    /// Up to when this side has handled what was due.
-    handled: SimTime,
-}
-
-impl Edge {
-    /// Takes a datagram out of its envelope, and returns whose it is.
-    fn take(&mut self, packet: &[u8]) -> ClientId {
-        let (envelope, datagram) =
-            packet.split_first_chunk::<ENVELOPE>().expect("every packet has an envelope");
-        let number = |start: usize| {
-            let bytes = envelope[start..start + 8].try_into().expect("eight bytes were asked for");
-            u64::from_le_bytes(bytes)
-        };
-        let client = ClientId(u32::from_le_bytes([envelope[0], envelope[1], envelope[2], envelope[3]]));
-        assert!(envelope[20] == 0, "turmoil delivered a datagram of client {client} through a partition");
-        let mut bytes = self.spare.pop().unwrap_or_default();
-        bytes.clear();
-        bytes.extend_from_slice(datagram);
-        let (at, order) = (SimTime::from_ns(number(4)), number(12));
-        self.held.push(Reverse(Held { at, client, order, datagram: bytes }));
-        client
-    }
-
-    fn due(&self) -> Option<SimTime> {
-        self.held.peek().map(|Reverse(held)| held.at)
-    }
-
-    fn next(&mut self) -> Option<Held> {
-        self.held.pop().map(|Reverse(held)| held)
-    }
-}
-
-/// The time to handle something at that was due at `at`, when everything up to `handled` has been handled.
-fn advance(handled: &mut SimTime, at: SimTime) -> SimTime {
-    *handled = at.max(*handled);
-    *handled
-}
-
-fn earliest<const L: usize>(times: [Option<SimTime>; L]) -> Option<SimTime> {
-    times.into_iter().flatten().min()
 }
 
 impl Shared {
-    /// Puts the world's flights into envelopes and lets `send` carry them. Doomed ones go to turmoil only while a
-    /// partition stands that drops them.
-    fn dispatch(&mut self, mut send: impl FnMut(&Flight, &[u8])) {
+    /// Puts the world's flights into envelopes and lets `send` carry them, at `now`. Doomed ones go to turmoil only while
+    /// a partition stands that drops them. To a server that is down nothing is carried.
+    fn dispatch(&mut self, now: SimTime, mut send: impl FnMut(&Flight, &[u8])) {
+        let server_is_down = now < self.world.server_down_until();
         let packet = &mut self.packet;
         let Out { flights, datagrams, .. } = &mut self.out;
         for flight in flights.iter() {
             if flight.doomed {
                 let plan = self.world.plan();
                 let site = site_of(flight.client, plan.fleet.clients, plan.fleet.sites);
-                if !self.partitioned[site.index()] {
+                if !self.partitioned[site.index()][flight.direction as usize] {
                     datagrams.release(flight.slot);
                     continue;
                 }
                 self.partition_drops += 1;
             } else {
                 self.in_flight += 1;
+                if server_is_down && flight.direction == Direction::Up {
+                    self.edge.hold(flight.at, flight.client, flight.order, datagrams.get(flight.slot));
+                    datagrams.release(flight.slot);
+                    continue;
+                }
             }
             packet.clear();
             packet.extend_from_slice(&flight.client.0.to_le_bytes());
@@ -299,96 +232,68 @@ impl Shared {
         self.in_flight -= 1;
         match direction {
             Direction::Up => self.world.server_receive(at, held.client, &held.datagram, &mut self.out),
-            Direction::Down => self.world.client_receive(at, held.client, &held.datagram, &mut self.out),
+            Direction::Down => {
+                self.world.client_receive(at, held.client, held.order, &held.datagram, &mut self.out);
+            }
+        }
+    }
+
+    /// Lets the server do what is due up to `now`, and `send` its answers. Returns what is due next.
+    fn serve(&mut self, now: SimTime, mut send: impl FnMut(&Flight, &[u8])) -> Option<SimTime> {
+        loop {
+            let (arrival, core) = (self.edge.due(), self.world.server_due());
+            let due = earliest([arrival, core]).filter(|&at| at < self.horizon);
+            let Some(at) = due.filter(|&at| at <= now) else { return due };
+            self.events += 1;
+            let mut handled = self.edge.handled;
+            if arrival == due {
+                let held = self.edge.next().expect("something is due");
+                self.arrive(Direction::Up, &mut handled, &held);
+                self.edge.spare.push(held.datagram);
+            } else {
+                let at = advance(&mut handled, at);
+                self.world.server_wake(at, &mut self.out);
+            }
+            self.edge.handled = handled;
+            self.dispatch(now, &mut send);
         }
     }
 }
 
-/// A program's timer. Setting it to the time that it has already costs nothing.
-struct Alarm {
-    start: Instant,
-    at: Option<SimTime>,
-    sleep: Pin<Box<Sleep>>,
-}
-
-impl Alarm {
-    fn new(start: Instant) -> Self {
-        Alarm { start, at: None, sleep: Box::pin(tokio::time::sleep_until(start)) }
-    }
-
-    /// Goes off at `at`, or never.
-    fn set(&mut self, at: Option<SimTime>) {
-        if let Some(time) = at.filter(|_| at != self.at) {
-            self.sleep.as_mut().reset(self.start + Duration::from_nanos(time.as_ns()));
-        }
-        self.at = at;
-    }
-
-    /// Waits until it goes off.
-    async fn rings(&mut self) {
-        match self.at {
-            Some(_) => self.sleep.as_mut().await,
-            None => std::future::pending().await,
-        }
-    }
-}
-
-fn elapsed(start: Instant) -> SimTime {
-    SimTime::from_ns((Instant::now() - start).as_nanos() as u64)
-}
-
-/// The server: receives, serves and answers.
+/// The server: receives, serves and answers. It may have been started before.
 async fn server_program(shared: Handle) -> Programme {
-    let start = Instant::now();
+    let clock = Clock::new();
+    let tick = Span::from_ns(shared.borrow().world.plan().turmoil.tick.as_ns());
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, SERVER_PORT)).await?;
-    let (clients, horizon) = {
-        let shared = shared.borrow();
-        (shared.world.plan().fleet.clients, shared.horizon)
-    };
-    let mut peers = vec![None; clients as usize];
-    let mut edge = Edge::default();
-    let mut alarm = Alarm::new(start);
+    let mut alarm = Alarm::new(clock);
+    alarm.set(Some(clock.now()));
     loop {
         let arrived = tokio::select! {
             biased;
             readable = socket.readable() => { readable?; true }
             () = alarm.rings() => false,
         };
-        let now = elapsed(start);
+        let now = clock.now();
         let shared = &mut *shared.borrow_mut();
         if arrived {
-            while let Ok((length, peer)) = socket.try_recv_from(&mut shared.buffer) {
-                let client = edge.take(&shared.buffer[..length]);
-                peers[client.index()] = Some(peer);
+            while let Ok((length, _)) = socket.try_recv_from(&mut shared.buffer) {
+                shared.edge.take(&shared.buffer[..length]);
             }
         }
-        loop {
-            let (arrival, core) = (edge.due(), shared.world.server_due());
-            let due = earliest([arrival, core]).filter(|&at| at < horizon);
-            if due.is_none_or(|at| at > now) {
-                alarm.set(due);
-                break;
-            }
-            shared.events += 1;
-            if arrival == due {
-                let held = edge.next().expect("something is due");
-                shared.arrive(Direction::Up, &mut edge.handled, &held);
-                edge.spare.push(held.datagram);
-            } else if let Some(at) = due {
-                let at = advance(&mut edge.handled, at);
-                shared.world.server_wake(at, &mut shared.out);
-            }
-            shared.dispatch(|flight, packet| {
-                let peer = peers[flight.client.index()].expect("an answer goes to a client that has asked");
-                let _ = socket.try_send_to(packet, peer); // in a partition: dropped, as planned
-            });
-        }
+        let clients = std::mem::take(&mut shared.clients);
+        let due = shared.serve(now, |flight, packet| {
+            let _ = socket.try_send_to(packet, clients[flight.client.index()]); // in a partition: dropped, as planned
+        });
+        shared.clients = clients;
+        // While the server is down, and a little longer, datagrams come to its edge without waking it.
+        let watchful = now < shared.world.server_down_until() + tick * 2;
+        alarm.set(if watchful { earliest([due, Some(now + tick)]) } else { due });
     }
 }
 
 /// One client: waits for card holders, serves them, and talks to the server.
 async fn client_program(shared: Handle, client: ClientId, port: u16, holders: Vec<Holder>) -> Programme {
-    let start = Instant::now();
+    let clock = Clock::new();
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).await?;
     let (server, horizon) = {
         let shared = shared.borrow();
@@ -397,15 +302,16 @@ async fn client_program(shared: Handle, client: ClientId, port: u16, holders: Ve
     let mut edge = Edge::default();
     let mut returns: BinaryHeap<Reverse<Return>> = BinaryHeap::new();
     let mut holders = holders.into_iter().peekable();
-    let mut alarm = Alarm::new(start);
-    alarm.set(holders.peek().map(|holder| holder.arrived));
+    let mut alarm = Alarm::new(clock);
+    let watched = shared.borrow().world.client_due(client);
+    alarm.set(earliest([holders.peek().map(|holder| holder.arrived), watched]));
     loop {
         let arrived = tokio::select! {
             biased;
             readable = socket.readable() => { readable?; true }
             () = alarm.rings() => false,
         };
-        let now = elapsed(start);
+        let now = clock.now();
         let shared = &mut *shared.borrow_mut();
         if arrived {
             let (length, _) = socket.try_recv_from(&mut shared.buffer)?;
@@ -439,7 +345,7 @@ async fn client_program(shared: Handle, client: ClientId, port: u16, holders: Ve
                 shared.world.client_wake(at, client, &mut shared.out);
             }
             returns.extend(shared.out.returns.drain(..).map(Reverse));
-            shared.dispatch(|_, packet| {
+            shared.dispatch(now, |_, packet| {
                 let _ = socket.try_send_to(packet, server); // in a partition: dropped, as planned
             });
         }

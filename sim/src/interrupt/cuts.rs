@@ -1,16 +1,21 @@
-//! Runs a connection, and copies the world at every point at which it can be cut.
+//! Runs a connection, and copies the world at every point at which it can be cut, once for every fault that can strike
+//! there.
 //!
-//! The points are the machines' own effects, so that a new message or command is cut without being listed anywhere.
+//! The points are the machines' own effects, so that a new message or command is cut without being listed anywhere. A
+//! fault that does not end the connection lets it go on to its end in the copy.
 
-use keystorm_model::ConnectionId;
-use keystorm_model::card::{Card, Chip, Power};
-use keystorm_model::client::{Client, ClientEffect, ClientInput, Ending};
-use keystorm_model::draw::{Draws, Purpose, owner};
+use std::rc::Rc;
+
+use keystorm_model::card::{Card, Chip, Power, Remains};
+use keystorm_model::client::Ending;
+use keystorm_model::message::{self, Message};
 use keystorm_model::outbox::{Outbox, Slice};
-use keystorm_model::server::ServerEffect;
 
-use super::party::{CARD, SEED, Setup, World, powered_up};
-use crate::step::{Kind, Step, What, command_name, message_name};
+use super::combination::{CARD, Setup};
+use super::party::{Sent, World};
+use super::rerun::Event;
+use super::talk::{Next, Talk, answers};
+use crate::step::{Kind, Remnant, Step, What, command_name, message_name};
 
 /// A point and a fault.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -21,67 +26,48 @@ pub struct Cut {
     pub kind: Kind,
 }
 
-/// Takes the world as a cut leaves it.
-pub(super) type Visitor<'a> = dyn FnMut(Cut, World) + 'a;
+/// A copy of a request comes at most so many connections late, its own among them: after that the server has forgotten
+/// whatever it could have been good for.
+pub(super) const LATEST: u8 = 3;
+/// Decides which bits are left where an erasure leaves some.
+const MIXED: u64 = 1;
 
-/// Buffers that connections share.
-#[derive(Default)]
-pub(super) struct Buffers {
-    client: Outbox<ClientEffect>,
-    server: Outbox<ServerEffect>,
-    spare: Outbox<ServerEffect>,
-    answer: Vec<u8>,
-    names: Vec<What>,
-}
+/// Takes the world as any of some cuts leaves it, the connection being over.
+pub(super) type Visitor<'a> = dyn FnMut(&[Cut], World) + 'a;
 
-/// One connection under way.
-struct Visit<'a> {
+/// A connection whose points are visited.
+struct Visit<'a, 'v> {
     setup: &'a Setup,
+    talk: &'a mut Talk,
     world: &'a mut World,
-    client: Client,
-    card: Card,
-    draws: Draws,
-    number: u8,
-    buffers: &'a mut Buffers,
+    visitor: &'a mut Visitor<'v>,
+    /// Cuts after which everything goes on as if there had been none.
+    harmless: Vec<Cut>,
 }
 
-/// Runs one connection undisturbed, the `number`-th in its row. At each point `visitor` is given a copy of the world
-/// for every cut there.
-pub(super) fn connect(
+/// Runs one connection undisturbed, the `number`-th in its row. At each point `visitor` is given a copy of the world for
+/// every cut there.
+pub(super) fn cut_all(
     setup: &Setup,
     world: &mut World,
     number: u8,
-    buffers: &mut Buffers,
-    mut visitor: Option<&mut Visitor<'_>>,
+    talk: &mut Talk,
+    visitor: &mut Visitor<'_>,
 ) -> Ending {
-    world.connections += 1;
-    let connection = ConnectionId(owner(CARD, world.connections));
-    if let Some(visitor) = &mut visitor {
-        cut_power_up(setup, world, number, *visitor);
-    }
-    let card = powered_up(setup, &mut world.chip);
-    let draws = SEED.open(Purpose::Visit, connection.0);
-    buffers.names.clear();
-    buffers.client.clear();
-    let mut client = Client::default();
-    client.connect(&setup.client, world.now(), CARD, connection, &mut buffers.client);
-    let mut visit = Visit { setup, world, client, card, draws, number, buffers };
-    let (mut next, mut ending) = (0, None);
-    while let Some(&effect) = visit.buffers.client.effects.get(next) {
-        next += 1;
-        let visitor = visitor.as_deref_mut();
-        match effect {
-            ClientEffect::Send { datagram, .. } => visit.send(datagram, visitor),
-            ClientEffect::Command(command) => visit.command(command, visitor),
-            ClientEffect::Ended(how) => ending = Some(how),
-            ClientEffect::Challenged { .. }
-            | ClientEffect::Authenticated
-            | ClientEffect::ServerRefused
-            | ClientEffect::Rejected(_) => {}
+    cut_power_up(setup, world, number, visitor);
+    talk.begin(setup, world, number);
+    let mut visit = Visit { setup, talk, world, visitor, harmless: Vec::new() };
+    loop {
+        match visit.talk.next(visit.world) {
+            Next::Request(datagram) => visit.request(datagram),
+            Next::Command(command) => visit.command(command),
+            Next::Over => break,
         }
     }
-    world.end();
-    ending.expect("an undisturbed connection comes to its end")
+    let harmless = visit.harmless;
+    let ending = talk.undisturbed(setup, world);
+    visitor(&harmless, world.clone());
+    ending
 }
 
 /// What the card restores when it is powered up can be cut too.
@@ -92,111 +78,269 @@ fn cut_power_up(setup: &Setup, world: &World, number: u8, visitor: &mut Visitor<
         (chip, done.is_ok(), power.moments_passed())
     };
     let (_, _, moments) = attempt(Power::steady());
+    let step = Step { connection: number, what: What::PowerUp, nth: 1 };
     for moment in 0..moments {
-        let (chip, whole, _) = attempt(Power::fails_at(moment));
-        assert!(!whole, "power fails at a moment that is passed");
-        let step = Step { connection: number, what: What::PowerUp, nth: 1 };
-        visitor(Cut { step, kind: Kind::PulledDuring(moment) }, world.with_chip(chip).over());
+        let cut_short = |power| {
+            let (chip, whole, _) = attempt(power);
+            assert!(!whole, "power fails at a moment that is passed");
+            chip
+        };
+        for (remnant, chip) in distinct(setup, cut_short, moment) {
+            let cut = Cut { step, kind: Kind::PulledDuring(moment, remnant) };
+            let mut left = world.with_chip(chip);
+            left.note(|| Event::Cut(cut));
+            visitor(&[cut], left.over(setup));
+        }
     }
 }
 
-impl Visit<'_> {
+/// What power that fails at `moment` leaves of the memory, for each remnant that makes a difference.
+fn distinct(setup: &Setup, attempt: impl Fn(Power) -> Chip, moment: u32) -> Vec<(Remnant, Chip)> {
+    let mut left: Vec<(Remnant, Chip)> = Vec::with_capacity(Remnant::ALL.len());
+    for remnant in Remnant::ALL {
+        let remains = match remnant {
+            Remnant::Ones => Remains::Ones,
+            Remnant::Zeros => Remains::Zeros,
+            Remnant::Mixed => Remains::Mixed(MIXED),
+        };
+        let chip = attempt(Power::fails_at(moment).leaving(remains));
+        if left.iter().all(|(_, other)| other.keys(&setup.kind) != chip.keys(&setup.kind)) {
+            left.push((remnant, chip));
+        }
+    }
+    left
+}
+
+impl Visit<'_, '_> {
     fn step(&mut self, what: What) -> Step {
-        self.buffers.names.push(what);
-        let nth = self.buffers.names.iter().filter(|&&name| name == what).count() as u8;
-        Step { connection: self.number, what, nth }
+        self.talk.names.push(what);
+        let nth = self.talk.names.iter().filter(|&&name| name == what).count() as u8;
+        Step { connection: self.talk.number, what, nth }
     }
 
-    fn send(&mut self, datagram: Slice, mut visitor: Option<&mut Visitor<'_>>) {
-        let request = self.buffers.client.get(datagram);
-        let mut step = None;
-        if let Some(visitor) = &mut visitor {
-            let name = message_name(request);
-            let here = self.step(What::Message(name));
-            visitor(Cut { step: here, kind: Kind::LostUp }, self.world.clone().over());
-            let crashed = self.world.clone().restarted(self.setup).over();
-            visitor(Cut { step: here, kind: Kind::CrashBefore }, crashed);
-            step = Some(here);
+    /// Hands over what a cut leaves when the connection is over at once.
+    fn ends(&mut self, step: Step, kind: Kind, mut left: World) {
+        let cut = Cut { step, kind };
+        left.note(|| Event::Cut(cut));
+        (self.visitor)(&[cut], left.over(self.setup));
+    }
+
+    /// Hands over what a cut leaves when `how` has been done in copies of the connection and the world.
+    fn goes(&mut self, step: Step, kind: Kind, how: impl FnOnce(&Setup, &mut Talk, &mut World)) {
+        let cut = Cut { step, kind };
+        let (mut talk, mut world) = (self.talk.clone(), self.world.clone());
+        world.note(|| Event::Cut(cut));
+        how(self.setup, &mut talk, &mut world);
+        (self.visitor)(&[cut], world.over(self.setup));
+    }
+
+    /// A request, and its answers.
+    fn request(&mut self, datagram: Slice) {
+        let name = message_name(self.talk.out.get(datagram));
+        let step = self.step(What::Message(name));
+        self.ends(step, Kind::ClientCrash, self.world.clone());
+        self.late_copies(step, datagram);
+        self.second_connection(step, datagram);
+        self.talk.send(self.world, datagram);
+        self.ends(step, Kind::LostUp, self.world.clone());
+        let waits = self.talk.client.connection().is_some();
+        if waits {
+            self.goes(step, Kind::LostUpAlone, |setup, talk, world| talk.give_up(setup, world, false));
         }
-        self.world.serve(self.buffers.client.get(datagram), &mut self.buffers.server);
-        if let (Some(visitor), Some(step)) = (&mut visitor, step) {
-            let crashed = self.world.clone().restarted(self.setup).over();
-            visitor(Cut { step, kind: Kind::CrashAfter }, crashed);
-        }
-        for place in 0..self.buffers.server.effects.len() {
-            let (ServerEffect::Answer { datagram, .. }
-            | ServerEffect::Stale { datagram, .. }
-            | ServerEffect::ProbeAnswer { datagram, .. }) = self.buffers.server.effects[place]
-            else {
-                continue;
-            };
-            if let Some(visitor) = &mut visitor {
-                let name = message_name(self.buffers.server.get(datagram));
-                let step = self.step(What::Message(name));
-                visitor(Cut { step, kind: Kind::LostDown }, self.world.clone().over());
+        self.goes(step, Kind::CrashBefore, |setup, talk, world| {
+            world.restart(setup);
+            if waits {
+                arrive(setup, talk, world, datagram);
             }
-            let input = ClientInput::Datagram(self.buffers.server.get(datagram));
-            self.client.step(&self.setup.client, self.world.now(), input, &mut self.buffers.client);
+        });
+        self.goes(step, Kind::Duplicated, |setup, talk, world| {
+            talk.serve(setup, world, datagram);
+            let first = std::mem::take(&mut talk.served);
+            talk.serve(setup, world, datagram);
+            answers(&first).for_each(|answer| talk.receive(setup, world, first.get(answer)));
+            talk.receive_all(setup, world);
+            talk.finish(setup, world);
+        });
+        self.talk.serve(self.setup, self.world, datagram);
+        self.goes(step, Kind::CrashAfter, |setup, talk, world| {
+            world.restart(setup);
+            if waits {
+                arrive(setup, talk, world, datagram);
+            }
+        });
+        let served = std::mem::take(&mut self.talk.served);
+        for answer in answers(&served) {
+            self.answer(served.get(answer));
         }
+        self.talk.served = served;
     }
 
-    fn command(&mut self, command: Slice, visitor: Option<&mut Visitor<'_>>) {
-        let before = visitor.is_some().then(|| (self.world.chip.clone(), self.card.clone()));
-        let mut power = Power::steady();
-        self.buffers.answer.clear();
-        self.card
-            .execute(
-                &self.setup.kind,
-                &mut self.world.chip.memory(&self.setup.kind),
-                &mut self.draws,
-                self.buffers.client.get(command),
-                &mut power,
-                &mut self.buffers.answer,
-            )
-            .expect("steady power lasts");
-        if let (Some(visitor), Some((chip, card))) = (visitor, before) {
-            self.pull(command, (&chip, &card), power.moments_passed(), visitor);
-        }
-        let input = ClientInput::CardAnswer(&self.buffers.answer);
-        self.client.step(&self.setup.client, self.world.now(), input, &mut self.buffers.client);
+    /// An answer of the server's.
+    fn answer(&mut self, datagram: &[u8]) {
+        let step = self.step(What::Message(message_name(datagram)));
+        self.ends(step, Kind::LostDown, self.world.clone());
+        self.ends(step, Kind::ClientCrash, self.world.clone());
+        self.goes(step, Kind::LostDownAlone, |setup, talk, world| talk.give_up(setup, world, true));
+        self.goes(step, Kind::Duplicated, |setup, talk, world| {
+            talk.receive(setup, world, datagram);
+            talk.receive(setup, world, datagram);
+            talk.finish(setup, world);
+        });
+        self.goes(step, Kind::LateAnswers, |setup, talk, world| {
+            let late: Vec<Rc<Sent>> = world.sent().skip(1).collect();
+            late.iter()
+                .filter(|sent| is_answer(sent))
+                .for_each(|sent| talk.receive(setup, world, &sent.datagram));
+            talk.receive(setup, world, datagram);
+            talk.finish(setup, world);
+        });
+        self.talk.receive(self.setup, self.world, datagram);
     }
 
-    /// Pulls the card at one of its commands in every way; `before` is how it was before it.
-    fn pull(
-        &mut self,
-        command: Slice,
-        (chip, card): (&Chip, &Card),
-        moments: u32,
-        visitor: &mut Visitor<'_>,
-    ) {
-        let what = command_name(self.buffers.client.get(command));
-        let step = self.step(what);
-        let left = self.left_by_the_client();
-        let with = |chip: Chip| left.with_chip(chip);
-        visitor(Cut { step, kind: Kind::PulledBefore }, with(chip.clone()));
-        for moment in 0..moments {
-            let (mut chip, mut card, mut draws) = (chip.clone(), card.clone(), self.draws.clone());
-            let bytes = self.buffers.client.get(command);
-            let mut power = Power::fails_at(moment);
-            let mut memory = chip.memory(&self.setup.kind);
-            let cut =
-                card.execute(&self.setup.kind, &mut memory, &mut draws, bytes, &mut power, &mut Vec::new());
-            assert!(cut.is_err(), "power fails at a moment that is passed");
-            visitor(Cut { step, kind: Kind::PulledDuring(moment) }, with(chip));
-        }
-        visitor(Cut { step, kind: Kind::PulledAfter }, with(self.world.chip.clone()));
-    }
-
-    /// The world once the client has noticed that the card is gone, and taken leave of the server.
-    fn left_by_the_client(&mut self) -> World {
-        let (mut client, mut world) = (self.client.clone(), self.world.clone());
+    /// Copies of earlier requests come just before this one. Most of them change nothing at the server, and what comes
+    /// back is of another request: then it goes on as without them.
+    fn late_copies(&mut self, step: Step, datagram: Slice) {
+        let mut server = self.world.server.clone();
         let mut out = Outbox::default();
-        client.step(&self.setup.client, world.now(), ClientInput::CardGone, &mut out);
-        for &effect in &out.effects {
-            if let ClientEffect::Send { datagram, .. } = effect {
-                world.serve(out.get(datagram), &mut self.buffers.spare);
+        let now = self.world.now();
+        let recent = |sent: &Rc<Sent>| self.talk.no - sent.connection < u32::from(LATEST);
+        let late: Vec<Rc<Sent>> =
+            self.world.sent().take_while(recent).filter(|sent| !is_answer(sent)).collect();
+        for sent in late {
+            let ago = (self.talk.no - sent.connection) as u8;
+            let kind = Kind::LateCopy { of: message_name(&sent.datagram), ago };
+            out.clear();
+            server.step(now, &sent.datagram, &mut out);
+            let unchanged = server.directory() == self.world.server.directory()
+                && server.live(CARD).eq(self.world.server.live(CARD))
+                && server.last_opened(CARD) == self.world.server.last_opened(CARD);
+            if unchanged {
+                self.harmless.push(Cut { step, kind });
+                continue;
+            }
+            server = self.world.server.clone();
+            self.goes(step, kind, |setup, talk, world| {
+                let mut served = Outbox::default();
+                world.serve(setup, &sent.datagram, &mut served);
+                answers(&served).for_each(|answer| talk.receive(setup, world, served.get(answer)));
+                talk.send(world, datagram);
+                arrive(setup, talk, world, datagram);
+            });
+        }
+    }
+
+    /// A second connection of the card begins while this request is on its way, and comes to its end before it arrives,
+    /// or waits at each of its own requests until this connection is over.
+    fn second_connection(&mut self, step: Step, datagram: Slice) {
+        self.overlap(step, datagram, None);
+        let mut stop = 1;
+        while self.overlap(step, datagram, Some(stop)) {
+            stop += 1;
+        }
+    }
+
+    /// The second one waits at request `stop`; `false`: it has not so many. Each time that the card changes over it is
+    /// powered up anew, and the client that it comes back to does not notice.
+    fn overlap(&mut self, step: Step, datagram: Slice, stop: Option<u8>) -> bool {
+        let (mut talk, mut world) = (self.talk.clone(), self.world.clone());
+        let cut = Cut { step, kind: stop.map_or(Kind::Second, Kind::Interleaved) };
+        talk.send(&mut world, datagram);
+        world.note(|| Event::Cut(cut));
+        let mut second = Talk::default();
+        second.begin(self.setup, &mut world, self.talk.number);
+        let over = second.go_on(self.setup, &mut world, stop);
+        if over {
+            second.give_up(self.setup, &mut world, true);
+            if stop.is_some() {
+                return false;
             }
         }
-        world.over()
+        talk.power_up(self.setup, &mut world);
+        arrive(self.setup, &mut talk, &mut world, datagram);
+        if !over {
+            second.power_up(self.setup, &mut world);
+            second.finish(self.setup, &mut world);
+        }
+        (self.visitor)(&[cut], world.over(self.setup));
+        true
     }
+
+    fn command(&mut self, command: Slice) {
+        let setup = self.setup;
+        let step = self.step(command_name(self.talk.out.get(command)));
+        let (card, draws, before) = (self.talk.card.clone(), self.talk.draws.clone(), self.world.clone());
+        self.ends(step, Kind::ClientCrashBefore, before.clone());
+        let (mut talk, mut left) = (self.talk.clone(), before.clone());
+        talk.lose_the_card(setup, &mut left);
+        self.pulled(step, Kind::PulledBefore, (&before, &left), before.chip.clone(), Vec::new());
+        let bytes = self.talk.out.get(command).to_vec();
+        let moments = self.talk.carry_out(setup, self.world, command);
+        let cut_short = |moments| Event::Command { command: bytes.clone(), answer: None, moments };
+        for moment in 0..moments {
+            let attempt = |mut power: Power| {
+                let (mut chip, mut card, mut draws) = (before.chip.clone(), card.clone(), draws.clone());
+                let mut memory = chip.memory(&setup.kind);
+                let done =
+                    card.execute(&setup.kind, &mut memory, &mut draws, &bytes, &mut power, &mut Vec::new());
+                assert!(done.is_err(), "power fails at a moment that is passed");
+                chip
+            };
+            let ways = distinct(setup, attempt, moment);
+            let mut crashed = before.with_chip(ways[0].1.clone());
+            crashed.note(|| cut_short(moment));
+            self.ends(step, Kind::ClientCrashDuring(moment), crashed);
+            for (remnant, chip) in ways {
+                let kind = Kind::PulledDuring(moment, remnant);
+                self.pulled(step, kind, (&before, &left), chip, vec![cut_short(moment)]);
+            }
+        }
+        self.ends(step, Kind::ClientCrashAfter, self.world.clone());
+        let chip = self.world.chip.clone();
+        self.pulled(step, Kind::PulledAfter, (&before, &left), chip, vec![cut_short(moments)]);
+        self.talk.take_answer(setup, self.world);
+    }
+
+    /// Hands over what is left when the card has been pulled and its client has taken leave: `left` with this memory.
+    /// `seen` has happened between `before` and that leave.
+    fn pulled(
+        &mut self,
+        step: Step,
+        kind: Kind,
+        (before, left): (&World, &World),
+        chip: Chip,
+        mut seen: Vec<Event>,
+    ) {
+        let cut = Cut { step, kind };
+        let mut left = left.with_chip(chip);
+        if let (Some(log), Some(before)) = (&mut left.log, &before.log) {
+            seen.push(Event::Cut(cut));
+            log.splice(before.len()..before.len(), seen);
+        }
+        (self.visitor)(&[cut], left.over(self.setup));
+    }
+}
+
+/// The request arrives, and the connection goes on to its end.
+fn arrive(setup: &Setup, talk: &mut Talk, world: &mut World, datagram: Slice) {
+    talk.serve(setup, world, datagram);
+    talk.receive_all(setup, world);
+    talk.finish(setup, world);
+}
+
+fn is_answer(sent: &Sent) -> bool {
+    let answers = |message| {
+        matches!(
+            message,
+            Message::Challenge { .. }
+                | Message::Verdict(_)
+                | Message::ServerProof(_)
+                | Message::UpdateRandoms { .. }
+                | Message::SessionSeed { .. }
+                | Message::Done { .. }
+                | Message::DataAnswer(_)
+                | Message::Stale
+                | Message::ProbeAnswer
+        )
+    };
+    message::decode(&sent.datagram).is_ok_and(|(_, message)| answers(message))
 }

@@ -7,15 +7,31 @@
 //!
 //! | To read about | open |
 //! |---|---|
-//! | the parties, and how they stand after a cut | [`party`] |
+//! | which combinations there are | [`combination`] |
+//! | the parties, and what survives a connection | `party` |
+//! | one connection | `talk` |
 //! | where a connection can be cut, and how | [`cuts`] |
-//! | which combinations are run, and what becomes of the cards | [`matrix`] |
+//! | how the parties stand after a cut | [`standing`] |
+//! | which worlds have the same future | `state` |
+//! | what may never happen | `rules` |
+//! | what becomes of the cards | [`matrix`], [`findings`] |
 //! | the text that a person reads | [`summary`] |
+//! | one row once more | [`rerun()`] |
 
+pub mod combination;
 pub mod cuts;
+pub mod findings;
 pub mod matrix;
-pub mod party;
+mod party;
+pub mod rerun;
+mod rules;
+pub mod sabotage;
+pub mod standing;
+mod state;
 pub mod summary;
+mod talk;
+
+pub use rerun::{Event, Observer, RowName, rerun};
 
 #[cfg(test)]
 mod tests;

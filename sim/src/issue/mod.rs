@@ -62,6 +62,17 @@ pub fn fresh(order: &Order) -> Vec<u8> {
     pairs
 }
 
+/// The same for one card alone: zeros stand for the pairs of all others.
+pub fn fresh_for_one(order: &Order, card: CardId) -> Vec<u8> {
+    let mut pairs = vec![0; order.bytes()];
+    let mut maker = Maker::new(order.suite, order.shape);
+    maker.turn_to(order.seed, Purpose::Issue, card.0.into());
+    let mut own = Vec::new();
+    maker.all(&mut own);
+    pairs[card.index() * own.len()..][..own.len()].copy_from_slice(&own);
+    pairs
+}
+
 /// Makes the pairs that a card gets when it is issued again for the `count`-th time, by slot.
 pub fn reissued(suite: SuiteId, shape: RingShape, seed: Seed, card: CardId, count: u32) -> Vec<u8> {
     let mut pairs = Vec::with_capacity(KeyLayout::at_server(shape, suite.sizes()).len());

@@ -4,15 +4,18 @@
 //! different places in any order.
 
 pub mod digest;
+pub mod tape;
 
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 use keystorm_model::client::{Cause, Step};
-use keystorm_model::{Depth, SimTime, Span};
+use keystorm_model::server::ServerEffect;
+use keystorm_model::{CardId, Depth, SimTime, Span};
 use keystorm_reports::results::{Bucket, Counts, Failure, Phase, PhaseLatency, Renewals};
 
 use digest::{Digest, Parties, Trace};
+use tape::{Event, Tape};
 
 /// The timeline has about so many buckets.
 const BUCKETS: u64 = 60;
@@ -44,6 +47,8 @@ pub struct Recorder {
     failures: BTreeMap<(&'static str, &'static str, &'static str), u64>,
     renewals: Vec<Renewals>,
     horizon: SimTime,
+    /// The one card that is recorded, in a replay.
+    tape: Option<Box<Tape>>,
 }
 
 /// A bucket and the time that it covers.
@@ -108,6 +113,7 @@ impl Recorder {
             failures: BTreeMap::new(),
             renewals: Vec::new(),
             horizon: SimTime::ZERO + horizon,
+            tape: None,
         }
     }
 
@@ -144,6 +150,51 @@ impl Recorder {
     pub fn trace(&mut self, at: SimTime, trace: Trace, parties: Parties, bytes: &[u8]) {
         let index = self.index(at);
         self.digest.add(index, at, trace, parties, bytes);
+        if let Some(tape) = &mut self.tape {
+            tape.trace(at, trace, parties, bytes);
+        }
+    }
+
+    /// From now on, keeps what happens to `card`.
+    pub fn record(&mut self, card: CardId) {
+        self.tape = Some(Box::new(Tape::of(card)));
+    }
+
+    /// The tape of `card`, if it is the one that is recorded.
+    pub fn tape(&mut self, card: CardId) -> Option<&mut Tape> {
+        self.tape.as_deref_mut().filter(|tape| tape.card() == card)
+    }
+
+    /// The tape of the card that a datagram is about, if it is the one that is recorded.
+    pub fn tape_about(&mut self, datagram: &[u8]) -> Option<&mut Tape> {
+        self.tape.as_deref_mut().filter(|tape| tape::card_of(datagram) == Some(tape.card()))
+    }
+
+    /// Something happened that concerns every card.
+    pub fn tape_all(&mut self, at: SimTime, event: Event) {
+        if let Some(tape) = self.tape.as_deref_mut() {
+            tape.push(at, event);
+        }
+    }
+
+    /// The server did something.
+    pub fn server_did(&mut self, at: SimTime, effect: ServerEffect) {
+        let tape = self.tape.as_deref_mut().filter(|tape| tape::concerned(effect) == Some(tape.card()));
+        if let Some(tape) = tape {
+            tape.push(at, Event::Server(effect));
+        }
+    }
+
+    /// The run is over at `at`, and its epilogue begins.
+    pub fn epilogue(&mut self, at: SimTime) {
+        if let Some(tape) = &mut self.tape {
+            tape.push(at, Event::Epilogue);
+        }
+    }
+
+    /// What was recorded of the one card.
+    pub fn take_tape(&mut self) -> Option<Tape> {
+        self.tape.take().map(|tape| *tape)
     }
 
     /// A card holder arrived.
@@ -167,7 +218,7 @@ impl Recorder {
             Cause::ServerSaidNo | Cause::CardSaidNo(_) => bucket.failed_ng += 1,
             Cause::GaveUp => bucket.failed_give_up += 1,
             Cause::CardPulled => bucket.failed_pulled += 1,
-            Cause::Stale => bucket.failed_other += 1,
+            Cause::Stale | Cause::ClientCrashed => bucket.failed_other += 1,
         }
         *self.failures.entry((step.phase(), step.name(), cause.name())).or_default() += 1;
     }

@@ -1,32 +1,39 @@
 //! From resolved settings to the [`Plan`]. Everything is in range already.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use keystorm_model::card::transport::{BitRate, Protocol};
 use keystorm_model::card::{CardRules, Nvm, PageLayout, WriteMode};
+use keystorm_model::draw::Seed;
 use keystorm_model::rings::{RenewalRule, RingShape};
-use keystorm_model::server::{Embodiment, Order, OrderedCards, Recovery, RootRenewal};
+use keystorm_model::server::spread::Limits as Admission;
+use keystorm_model::server::{Embodiment, Order, OrderedCards, Recovery, RootRenewal, Spread};
 use keystorm_model::suite::{Backend, Comparison, SuiteId};
-use keystorm_model::{CardId, Depth, Ratio, SimTime, SiteId, Span};
+use keystorm_model::{CardId, Depth, Ratio, SimTime, Span};
 use sha2::{Digest, Sha256};
 
-use super::check::{cross_check, order, outage};
-use super::error::ScenarioError;
+use super::check::{client, cross_check, down, order, outage, placed};
+use super::error::{Problem, ScenarioError};
 use super::resolve::Resolved;
 use super::schema::{DUE, ROOT, SERVICES, SESSIONS};
+use super::trace::{self, Limits};
 use super::value::Value;
 use crate::plan::{
-    ArrivalsPlan, CardPlan, CostTable, DelayPlan, DueAtStart, EngineKind, FaultPlan, FleetPlan, LinePlan,
-    LoadPlan, LossPlan, OutagePlan, Plan, ReissuePlan, ReissueWay, RetryPlan, RetryVisit, ServerKeys,
-    ServerPlan, ServicePlan, SessionPlan, SweepPlan, TurmoilPlan, UpdatePlan,
+    Arrival, ArrivalsPlan, CardPlan, CostTable, DelayPlan, DueAtStart, EngineKind, FaultPlan, FleetPlan,
+    LinePlan, LoadPlan, LossPlan, OutagePlan, Plan, RandomCrashPlan, ReissuePlan, ReissueWay, RetryPlan,
+    RetryVisit, ServerKeys, ServerPlan, ServicePlan, SessionPlan, SweepPlan, TurmoilPlan, UpdatePlan,
 };
 
 /// Sites of a fleet whose scenario does not say. Measured on a 2-core x86-64 machine, turmoil's idle step
 /// takes 4 to 9 us at 4 hosts and 25 to 47 us at 16.
 const DEFAULT_SITES: u64 = 4;
 
-/// The plan. `stem` names a scenario that has no name.
-pub(super) fn plan(mut r: Resolved, stem: &str) -> Result<Plan, ScenarioError> {
+/// The plan. `stem` names a scenario that has no name; the files that it names are looked for from `dir`.
+pub(super) fn plan(mut r: Resolved, stem: &str, dir: &Path) -> Result<Plan, ScenarioError> {
     fill_in(&mut r, stem);
     ScenarioError::check(cross_check(&r))?;
+    let traced = read_trace(&mut r, dir)?;
     let resolved = r.canonical();
     Ok(Plan {
         name: r.text("name"),
@@ -38,7 +45,7 @@ pub(super) fn plan(mut r: Resolved, stem: &str) -> Result<Plan, ScenarioError> {
         fleet: fleet(&r),
         card: card(&r),
         line: line(&r),
-        load: load(&r),
+        load: load(&r, traced),
         update: update(&r),
         reissue: reissue(&r),
         server: server(&r),
@@ -62,18 +69,58 @@ fn fill_in(r: &mut Resolved, stem: &str) {
     match r.choice("load.arrivals") {
         "uniform" => r.derive("load.window", Value::Span(extent - r.span("load.from"))),
         "office" => r.derive("load.peak", Value::Span(extent / 2)),
+        "payday" => r.derive("load.payday", Value::Count(r.whole_days().clamp(1, 25) - 1)),
+        _ => {}
+    }
+    match r.choice("update.spread") {
+        "waves" => r.derive("update.spread_interval", Value::Span(Span::from_secs(86_400))),
+        "admission" => r.derive("update.spread_interval", Value::Span(Span::from_secs(60))),
         _ => {}
     }
     r.edit("faults.outage", |value| {
         if let Value::Rows(rows) = value {
-            rows.sort_by_key(outage);
+            rows.sort_by_key(|row| {
+                let OutagePlan { site, from, until, ways } = outage(row);
+                (site, from, until, ways)
+            });
         }
     });
+    for downs in ["faults.server_down", "faults.client_down"] {
+        r.edit(downs, |value| {
+            if let Value::Rows(rows) = value {
+                rows.sort_by_key(|row| down(row).at);
+            }
+        });
+    }
     r.edit("update.order", |value| {
         if let Value::Rows(rows) = value {
             rows.sort_by_key(|row| order(row).0);
         }
     });
+}
+
+/// The visits of the scenario's trace, if it has one. What the file holds is part of what the scenario says, so that
+/// its hash becomes one of the settings.
+fn read_trace(r: &mut Resolved, dir: &Path) -> Result<Option<Vec<Arrival>>, Problem> {
+    if !r.has("load.trace") {
+        return Ok(None);
+    }
+    let limits = Limits {
+        horizon: r.span("horizon"),
+        cards: r.small("fleet.cards"),
+        clients: r.small("fleet.clients"),
+    };
+    let place = || r.place(&["load.trace"]);
+    let read = trace::read(&dir.join(r.text("load.trace")), limits);
+    let (arrivals, hash) = read.map_err(|problem| problem.label("this trace").at_place(place()))?;
+    let hash = hex(&hash);
+    if r.has("load.trace_sha256") && r.text("load.trace_sha256") != hash {
+        let why = format!("the trace `{}` is not the one that is meant", r.text("load.trace"));
+        let help = format!("bring the old file back, or set load.trace_sha256 = \"{hash}\", or leave it out");
+        return Err(Problem::new(why, help).at_place(r.place(&["load.trace_sha256"])));
+    }
+    r.derive("load.trace_sha256", Value::Text(hash));
+    Ok(Some(arrivals))
 }
 
 fn fleet(r: &Resolved) -> FleetPlan {
@@ -154,10 +201,17 @@ fn line(r: &Resolved) -> LinePlan {
     }
 }
 
-fn load(r: &Resolved) -> LoadPlan {
+fn load(r: &Resolved, traced: Option<Vec<Arrival>>) -> LoadPlan {
     let arrivals = match r.choice("load.arrivals") {
         "uniform" => ArrivalsPlan::Uniform { from: r.span("load.from"), window: r.span("load.window") },
-        "office" => ArrivalsPlan::Office { peak: r.span("load.peak"), sigma: r.span("load.sigma") },
+        "office" => ArrivalsPlan::Office {
+            peak: r.span("load.peak"),
+            sigma: r.span("load.sigma"),
+            share: r.chance("load.share"),
+        },
+        "transit" => ArrivalsPlan::Transit { day: r.span("load.day") },
+        "payday" => ArrivalsPlan::Payday { day: r.span("load.day"), payday: r.small("load.payday") },
+        "trace" => ArrivalsPlan::Trace(Arc::new(traced.expect("a trace has been read"))),
         "poisson" => ArrivalsPlan::Poisson { every: r.span("load.every") },
         other => panic!("arrivals {other} are in the schema only"),
     };
@@ -193,7 +247,24 @@ fn update(r: &Resolved) -> UpdatePlan {
         orders: orders(r),
         root: root(r),
         due: if r.choice("update.due") == DUE[0] { DueAtStart::All } else { DueAtStart::None },
+        escalation: r.flag("update.escalation"),
         recovery: named(&Recovery::ALL, Recovery::name, r.choice("update.recovery")),
+        spread: spread(r),
+    }
+}
+
+fn spread(r: &Resolved) -> Spread {
+    let interval = || r.span("update.spread_interval");
+    match r.choice("update.spread") {
+        "none" => Spread::None,
+        "jitter" => Spread::Jitter { window: r.span("update.spread_window"), seed: Seed(r.count("seed")) },
+        "waves" => Spread::Waves { waves: r.small("update.spread_waves"), interval: interval() },
+        "admission" => {
+            let (admits, open): (u32, u32) = (r.small("update.spread_admits"), r.small("update.spread_open"));
+            let rate = (admits > 0).then(|| (admits, interval()));
+            Spread::Admission(Admission { rate, open: (open > 0).then_some(open) })
+        }
+        other => panic!("spread {other} is in the schema only"),
     }
 }
 
@@ -244,12 +315,22 @@ fn server(r: &Resolved) -> ServerPlan {
 }
 
 fn faults(r: &Resolved) -> FaultPlan {
-    let outages = r.rows("faults.outage").iter().map(outage).map(|(site, at, length)| {
-        let from = SimTime::ZERO + at;
-        let site = SiteId(u16::try_from(site).expect("sites are numbered in 16 bits"));
-        OutagePlan { site, from, until: from + length }
-    });
-    FaultPlan { pull: r.chance("faults.pull"), outages: outages.collect() }
+    let outages = r.rows("faults.outage").iter().map(outage);
+    let random = r.span_if("faults.server_crash.every").zip(r.span_if("faults.server_crash.for"));
+    FaultPlan {
+        pull: r.chance("faults.pull"),
+        outages: outages.collect(),
+        client_crash: r.chance("faults.client_crash"),
+        client_crash_for: r.span("faults.client_crash_for"),
+        client_downs: r.rows("faults.client_down").iter().map(|row| (client(row), down(row))).collect(),
+        lose: r.chance("faults.lose"),
+        late: r.chance("faults.late"),
+        late_by: r.span("faults.late_by"),
+        reinsert: r.chance("faults.reinsert"),
+        placed: r.rows("faults.place").iter().filter_map(|row| placed(row).ok()).collect(),
+        server_downs: r.rows("faults.server_down").iter().map(down).collect(),
+        server_crash: random.map(|(every, down)| RandomCrashPlan { every, down }),
+    }
 }
 
 /// The one of `all` that has this name; the schema offers no other.

@@ -1,5 +1,9 @@
 //! Rules that tie several keys together. Each names the keys, what is wrong between them, and a way out.
 
+mod faults;
+
+pub(super) use faults::{client, down, outage, placed};
+
 use keystorm_model::Span;
 use keystorm_model::server::Embodiment;
 use keystorm_model::suite::{Operation, SuiteId};
@@ -71,6 +75,11 @@ impl Resolved {
         self.span_if("load.repeat").map_or(horizon, |repeat| repeat.min(horizon))
     }
 
+    /// How many whole days of a pattern fit into it.
+    pub(super) fn whole_days(&self) -> u64 {
+        self.extent().as_ns() / self.span("load.day").as_ns()
+    }
+
     fn chosen(&self, path: &str) -> bool {
         matches!(self.get(path).map(|setting| &setting.value), Some(Value::Flag(true)))
     }
@@ -94,8 +103,9 @@ pub(super) fn cross_check(r: &Resolved) -> Vec<Problem> {
     probes(r, &mut problems);
     line(r, &mut problems);
     update(r, &mut problems);
+    spread(r, &mut problems);
     orders(r, &mut problems);
-    outages(r, &mut problems);
+    faults::check(r, &mut problems);
     backend(r, &mut problems);
     problems
 }
@@ -163,6 +173,23 @@ fn arrivals(r: &Resolved, problems: &mut Vec<Problem>) {
         let help = format!("choose a peak before that, or a longer {key}");
         problems.push(r.clash(&["load.peak", key], why, help));
     }
+    if let Some(day) = r.span_if("load.day") {
+        let (days, payday) = (r.whole_days(), r.has("load.payday").then(|| r.count("load.payday")));
+        let least = if payday.is_some() { 2 } else { 1 };
+        if days < least {
+            let why = format!("`load.day` is {day}, and {what} only {extent}");
+            let help = format!("set {key} to {} or more, or choose a shorter load.day", day * least);
+            problems.push(r.clash(&[key, "load.day"], why, help));
+        } else if let Some(payday) = payday.filter(|&payday| payday >= days) {
+            let why = format!("`load.payday` is {payday}, but {what} has {days} days, counted from 0");
+            problems.push(r.clash(&["load.payday", key], why, format!("allowed: 0 to {}", days - 1)));
+        }
+    }
+    if r.choice("load.arrivals") == "trace" && !r.has("load.trace") {
+        let why = "`load.trace` is missing: arrivals = \"trace\" takes the visits from a file".into();
+        let help = "add load.trace = \"FILE.csv\", or choose other arrivals";
+        problems.push(r.clash(&["load.arrivals"], why, help));
+    }
 }
 
 fn probes(r: &Resolved, problems: &mut Vec<Problem>) {
@@ -184,6 +211,7 @@ fn probes(r: &Resolved, problems: &mut Vec<Problem>) {
         let help = "set faults.pull to 0, or load.session to \"cards\"";
         problems.push(r.clash(&["faults.pull", "load.session"], why, help));
     }
+    faults::probes(r, problems);
 }
 
 fn line(r: &Resolved, problems: &mut Vec<Problem>) {
@@ -272,6 +300,42 @@ fn update(r: &Resolved, problems: &mut Vec<Problem>) {
     problems.push(r.clash(&["update.periods", "fleet.internal_keys", "fleet.external_keys"], why, help));
 }
 
+/// Every card's turn must come within its period.
+fn spread(r: &Resolved, problems: &mut Vec<Problem>) {
+    let spread = r.choice("update.spread");
+    let moment = Span::from_ns(1);
+    // All turns come before this, and the key that says so.
+    let (end, key) = match spread {
+        "jitter" => (r.span("update.spread_window"), "update.spread_window"),
+        "waves" => {
+            let steps = r.count("update.spread_waves") - 1;
+            (r.span("update.spread_interval") * steps + moment, "update.spread_interval")
+        }
+        "admission" if r.count("update.spread_admits") == 0 && r.count("update.spread_open") == 0 => {
+            let why = "`update.spread` = \"admission\" limits nothing".into();
+            let help = "set update.spread_admits to how many renewals an interval takes, or spread_open";
+            return problems.push(r.clash(&["update.spread"], why, help));
+        }
+        _ => return,
+    };
+    match r.spans("update.periods").iter().min() {
+        None => {
+            let why = format!("`update.spread` = \"{spread}\" spreads periods, and there are none");
+            let help = "set update.periods, or spread to \"none\" or \"admission\"";
+            problems.push(r.clash(&["update.spread"], why, help));
+        }
+        Some(&shortest) if end > shortest => {
+            let last = if spread == "waves" { end - moment } else { end };
+            let why = format!(
+                "turns come up to {last} after a period has turned, but the shortest period lasts {shortest}"
+            );
+            let paths = [key, "update.spread_waves", "update.spread", "update.periods"];
+            problems.push(r.clash(&paths, why, "let all turns come within the shortest period"));
+        }
+        Some(_) => {}
+    }
+}
+
 fn orders(r: &Resolved, problems: &mut Vec<Problem>) {
     let (cards, horizon) = (r.count("fleet.cards"), r.span("horizon"));
     let renewable = r.renewable_depths();
@@ -305,40 +369,5 @@ pub(super) fn order(row: &Row) -> (Span, u64, Option<&[u32]>) {
     match (&row.cells["at"], &row.cells["depth"], &row.cells["cards"]) {
         (Value::Span(at), Value::Count(depth), Value::Cards(cards)) => (*at, *depth, cards.as_deref()),
         other => panic!("an order is a duration, a count and cards: {other:?}"),
-    }
-}
-
-fn outages(r: &Resolved, problems: &mut Vec<Problem>) {
-    let (sites, horizon) = (r.count("fleet.sites"), r.span("horizon"));
-    let mut previous: Option<(u64, Span)> = None;
-    for row in r.rows("faults.outage") {
-        let (site, at, length) = outage(row);
-        let mut report = |why: String, help: String| {
-            problems.push(Problem::new(why, help).label("this outage").at_place(row.place.clone()));
-        };
-        if site >= sites {
-            let why = format!("an outage hits site {site}, but there are {sites} sites, counted from 0");
-            report(why, format!("allowed: 0 to {}", sites - 1));
-        }
-        if at >= horizon {
-            let why = format!("an outage begins at {at}, but the horizon is {horizon}");
-            report(why, "let it begin before the horizon".into());
-        }
-        if let Some((site_before, end)) = previous
-            && site_before == site
-            && at < end
-        {
-            let why = format!("an outage of site {site} begins at {at}, while another lasts until {end}");
-            report(why, "join the two, or let one end before the other begins".into());
-        }
-        previous = Some((site, at + length));
-    }
-}
-
-/// Site, beginning and length of one outage.
-pub(super) fn outage(row: &Row) -> (u64, Span, Span) {
-    match (&row.cells["site"], &row.cells["at"], &row.cells["for"]) {
-        (Value::Count(site), Value::Span(at), Value::Span(length)) => (*site, *at, *length),
-        other => panic!("an outage is a count and two durations: {other:?}"),
     }
 }

@@ -1,8 +1,8 @@
 //! Scenarios: TOML files and `--set` overrides, read once into a validated [`Plan`].
 //!
 //! It owns what a scenario may say (`schema.rs`), how it is written (`value.rs`, `reader.rs`), where
-//! presets lie (`preset.rs`), which value wins (`resolve.rs`), what goes together (`check.rs`) and the
-//! reference (`reference.rs`). What a plan means it does not know.
+//! presets lie (`preset.rs`), which value wins (`resolve.rs`), what goes together (`check.rs`), traces of
+//! visits (`trace.rs`) and the reference (`reference.rs`). What a plan means it does not know.
 
 mod build;
 mod check;
@@ -12,6 +12,7 @@ mod reader;
 mod reference;
 mod resolve;
 mod schema;
+mod trace;
 mod value;
 
 use std::path::Path;
@@ -37,6 +38,15 @@ use value::Value;
 /// Everything that is wrong, with file, line, key, allowed range and remedy; a file that cannot be read too.
 pub fn load(path: &Path, overrides: &[String]) -> Result<Plan, ScenarioError> {
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+    load_text(path, text, overrides)
+}
+
+/// The same of a text that was read from `path`, or from a part of it.
+///
+/// # Errors
+///
+/// As with [`load`].
+pub fn load_text(path: &Path, text: String, overrides: &[String]) -> Result<Plan, ScenarioError> {
     let source: Source = Arc::new(NamedSource::new(path.display().to_string(), text));
     let mut problems = Vec::new();
     let mut layers = vec![reader::file(&source, "", FILE, &mut problems)];
@@ -45,11 +55,12 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Plan, ScenarioError> {
     }
     ScenarioError::check(std::mem::take(&mut problems))?;
 
-    let presets = presets(path.parent().unwrap_or(Path::new("")), &layers)?;
+    let dir = path.parent().unwrap_or(Path::new(""));
+    let presets = presets(dir, &layers)?;
     layers.extend(presets);
     let resolved = resolve::resolve(&layers, &mut problems);
     ScenarioError::check(problems)?;
-    build::plan(resolved, &stem(path))
+    build::plan(resolved, &stem(path), dir)
 }
 
 /// A commented scenario that needs no other file, for `keystorm init`.

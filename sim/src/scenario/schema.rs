@@ -10,7 +10,7 @@ use keystorm_model::rings::RenewalRule;
 use keystorm_model::server::{Embodiment, Recovery};
 use keystorm_model::suite::{Backend, Comparison, SuiteId};
 
-use crate::plan::{EngineKind, ReissueWay, ServerKeys};
+use crate::plan::{EngineKind, Mishap, ReissueWay, ServerKeys, Ways};
 
 /// What a key may hold.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,10 @@ pub(super) enum Kind {
     Title,
     /// A preset file, by its path without `.toml`; the folder in which presets of the kind lie.
     Preset(&'static str),
+    /// A file, by its path from the scenario's folder.
+    File,
+    /// A SHA-256 in hexadecimal.
+    Sha256,
     /// One of the model's names.
     OneOf(fn() -> Vec<&'static str>),
     /// Some of the model's names, joined by `+`.
@@ -39,6 +43,8 @@ pub(super) enum Kind {
     Rate { min: u64, max: u64, unlimited: bool },
     /// A list of words.
     Texts,
+    /// A step of a connection, in the words of interruptions.csv.
+    Step,
     /// An array of tables with these keys.
     Rows(&'static [Key]),
 }
@@ -53,6 +59,8 @@ impl Kind {
             Kind::Preset(folder) => {
                 format!("the path of a preset without `.toml`, for example \"{folder}/…\"")
             }
+            Kind::File => "the path of a file, from the scenario's folder".into(),
+            Kind::Sha256 => "64 hexadecimal digits".into(),
             Kind::OneOf(names) => {
                 let names: Vec<String> = names().iter().map(|name| format!("\"{name}\"")).collect();
                 names.join(" or ")
@@ -75,6 +83,10 @@ impl Kind {
                 let or = if *unlimited { ", or \"unlimited\"" } else { "" };
                 format!("{min} to {max} bit/s{or}")
             }
+            Kind::Step => {
+                "a step as interruptions.csv names it, for example \"CardProof\" or \"STORE KEY Kai[3]\""
+                    .into()
+            }
             Kind::Rows(keys) => {
                 let keys: Vec<&str> = keys.iter().map(|key| key.path).collect();
                 format!("tables with the keys {}", keys.join(", "))
@@ -86,6 +98,8 @@ impl Kind {
     pub(super) fn unit(&self) -> &'static str {
         match self {
             Kind::Title | Kind::OneOf(_) | Kind::Preset(_) => "name",
+            Kind::File => "file",
+            Kind::Sha256 => "hash",
             Kind::Mixed(_) => "names",
             Kind::Cards => "cards",
             Kind::Flag => "flag",
@@ -95,6 +109,7 @@ impl Kind {
             Kind::Texts => "texts",
             Kind::Chance => "probability",
             Kind::Rate { .. } => "bit rate",
+            Kind::Step => "step",
             Kind::Rows(_) => "tables",
         }
     }
@@ -143,7 +158,7 @@ pub(super) static SECTIONS: &[Section] = &[
     },
     Section {
         path: "load",
-        doc: "Who comes when, and what a session exchanges. A card always comes to the same client. A visit that falls due while the last one is not over (its holder is being served, queues or is about to come back) is left out and counted.",
+        doc: "Who comes when, and what a session exchanges. A card always comes to the same client, except in a trace. docs/load.md shows the patterns, with their sources. A visit that falls due while the last one is not over (its holder is being served, queues or is about to come back) is left out and counted.",
     },
     Section { path: "update", doc: "Key renewal." },
     Section {
@@ -165,7 +180,7 @@ pub(super) static SECTIONS: &[Section] = &[
 
 /// Small tables that are one value: written inline, `{ … }`, they replace those of a preset or file whole.
 pub(super) static VALUE_TABLES: &[&str] =
-    &["line.delay", "line.burst", "line.retry", "load.retry_visit", "server.probe"];
+    &["line.delay", "line.burst", "line.retry", "load.retry_visit", "server.probe", "faults.server_crash"];
 
 /// Keys that say the same in two ways: of each row, one side only.
 pub(super) static EITHER_OR: &[(&[&str], &[&str])] = &[
@@ -176,9 +191,16 @@ pub(super) static EITHER_OR: &[(&[&str], &[&str])] = &[
 /// Keys that mean something only if another key has a certain value.
 pub(super) static ONLY_WITH: &[(&str, &[&str], &[&str])] = &[
     ("load.arrivals", &["uniform"], &["load.from", "load.window"]),
-    ("load.arrivals", &["office"], &["load.peak", "load.sigma"]),
-    ("load.arrivals", &["uniform", "office"], &["load.repeat"]),
+    ("load.arrivals", &["office"], &["load.peak", "load.sigma", "load.share"]),
+    ("load.arrivals", &["transit", "payday"], &["load.day"]),
+    ("load.arrivals", &["payday"], &["load.payday"]),
+    ("load.arrivals", &["uniform", "office", "transit", "payday"], &["load.repeat"]),
     ("load.arrivals", &["poisson"], &["load.every"]),
+    ("load.arrivals", &["trace"], &["load.trace", "load.trace_sha256"]),
+    ("update.spread", &["jitter"], &["update.spread_window"]),
+    ("update.spread", &["waves"], &["update.spread_waves"]),
+    ("update.spread", &["waves", "admission"], &["update.spread_interval"]),
+    ("update.spread", &["admission"], &["update.spread_admits", "update.spread_open"]),
     ("load.session", &["cards"], &["load.exchanges", "load.request_bytes", "load.response_bytes"]),
     ("load.session", &["probe"], &["server.probe.mean", "server.probe.distribution"]),
 ];
@@ -187,11 +209,13 @@ pub(super) static ONLY_WITH: &[(&str, &[&str], &[&str])] = &[
 pub(super) static BY_SUITE: &[&str] = &["card", "server.costs"];
 
 /// The names of [`crate::plan::ArrivalsPlan`]'s variants.
-pub(super) const ARRIVALS: [&str; 3] = ["uniform", "office", "poisson"];
+pub(super) const ARRIVALS: [&str; 6] = ["uniform", "office", "transit", "payday", "poisson", "trace"];
 /// The names of [`crate::plan::SessionPlan`]'s variants.
 pub(super) const SESSIONS: [&str; 2] = ["cards", "probe"];
 /// The names of [`crate::plan::ServicePlan`]'s variants.
 pub(super) const SERVICES: [&str; 2] = ["exponential", "fixed"];
+/// The names of [`keystorm_model::server::Spread`]'s variants.
+pub(super) const SPREADS: [&str; 4] = ["none", "jitter", "waves", "admission"];
 /// The names of what happens at the root: nothing, and [`keystorm_model::server::RootRenewal`]'s variants.
 pub(super) const ROOT: [&str; 3] = ["never", "itself", "reissue"];
 /// The names of [`crate::plan::DueAtStart`]'s variants: all, none.
@@ -320,13 +344,18 @@ pub(super) static KEYS: &[Key] = &[
     key("line.retry.factor", count(1, 10), Value("2"), "Each further wait is this many times longer."),
     key("line.retry.tries", count(1, 20), Value("5"), "How often a message is sent in all before the client gives up."),
 
-    key("load.arrivals", Kind::OneOf(|| ARRIVALS.to_vec()), Value("uniform"), "When card holders arrive: evenly over a window; as at an office's opening, normally distributed about a peak; or each again and again at the times of a Poisson process."),
+    key("load.arrivals", Kind::OneOf(|| ARRIVALS.to_vec()), Value("uniform"), "When card holders arrive: evenly over a window; as at an office's opening, normally distributed about a peak; as at the gates of public transport, on a day with two peaks; as at cash machines, which are busiest on payday; each again and again at the times of a Poisson process; or as a trace says."),
     key("load.from", span(Span::ZERO, LONGEST), Value("0s"), "Beginning of the window. With arrivals = \"uniform\" only."),
     key("load.window", span(NS, LONGEST), Derived("up to the end of the repetition or the horizon"), "Length of the window. With arrivals = \"uniform\" only."),
     key("load.peak", span(Span::ZERO, LONGEST), Derived("half the repetition or horizon"), "The busiest moment. With arrivals = \"office\" only."),
     key("load.sigma", span(NS, LONGEST), Value("20min"), "Standard deviation about the peak. With arrivals = \"office\" only. The default is general engineering knowledge without a source."),
-    key("load.repeat", span(SECOND, LONGEST), Absent, "The pattern is repeated every so often over the horizon, and every card comes once in each repetition, at new times. With arrivals = \"uniform\" or \"office\" only. Without it every card comes once."),
+    key("load.share", Kind::Chance, Value("1"), "Share of the holders who belong to the peak; the others come at any time of the repetition or horizon. With arrivals = \"office\" only."),
+    key("load.day", span(SECOND, DAY), Value("1d"), "Length of a day; a shorter one is the same day in less time. With arrivals = \"transit\" or \"payday\" only."),
+    key("load.payday", count(0, 3_649), Derived("the 25th day, which is 24, or the last one if there are fewer"), "The busiest day of the repetition or horizon, counted from 0. With arrivals = \"payday\" only."),
+    key("load.repeat", span(SECOND, LONGEST), Absent, "The pattern is repeated every so often over the horizon, and every card comes once in each repetition, at new times. Not with arrivals = \"poisson\" or \"trace\". Without it every card comes once."),
     key("load.every", span(MS, LONGEST), Value("1d"), "Mean time between two visits of one card. With arrivals = \"poisson\" only."),
+    key("load.trace", Kind::File, Absent, "A CSV file with the header `time,card,client` and a line for each visit, in any order: when, in seconds or as a duration, which card and which client, both counted from 0. With arrivals = \"trace\" only, and needed there."),
+    key("load.trace_sha256", Kind::Sha256, Derived("the file's"), "SHA-256 of that file. Where it is given, another file is refused."),
     key("load.session", Kind::OneOf(|| SESSIONS.to_vec()), Value("cards"), "What a session is: a card that connects, or a probe, which is one datagram and its answer without a card, to hold line and server against queueing theory. Probes go with empty `update.periods` and without `faults.pull`."),
     key("load.exchanges", count(0, 10_000), Value("2"), "Encrypted requests per session, each with an answer. With session = \"cards\" only, as the next two."),
     key("load.request_bytes", count(0, 32_768), Value("64"), "Plain bytes of a request."),
@@ -341,6 +370,14 @@ pub(super) static KEYS: &[Key] = &[
     key("update.root", Kind::OneOf(|| ROOT.to_vec()), Value("never"), "What happens when the root pair is due, by its period or by an order [0058-0059]: it renews itself, or the card is issued anew (see `[reissue]`). \"never\": it is never due."),
     key("update.due", Kind::OneOf(|| DUE.to_vec()), Value("all"), "Which cards are due at time 0; the others wait until a period turns."),
     key("update.recovery", Kind::OneOf(|| Recovery::ALL.iter().map(|r| r.name()).collect()), Value("until-committed"), "What becomes of an interrupted renewal: its only chance is spent at the first contact, or it stays due until the server has committed it."),
+    key("update.escalation", Kind::Flag, Value("false"), "After an NG in the authentication with an upper pair, the next connection uses the pair one deeper and renews everything above it, as embodiment 3 does; a card that cannot use its root pair either goes to its issuer, if `update.root` knows one."),
+
+    key("update.spread", Kind::OneOf(|| SPREADS.to_vec()), Value("none"), "How the renewals of a period are spread, so that they do not all come at the first contact. Jitter: each card's periods turn later by an offset of its own. Waves: card c belongs to wave c modulo their number, and one wave falls due after the other. Admission: all fall due at once, but the server admits only so many, and says \"later\" to the others, whose sessions go on with the old keys. Orders do not wait for a card's turn, only for admission."),
+    key("update.spread_window", span(NS, LONGEST), Value("5d"), "How far the offsets reach; at most the shortest period. With spread = \"jitter\" only."),
+    key("update.spread_waves", count(2, 10_000), Value("5"), "How many waves; the last one must begin before the shortest period is over. With spread = \"waves\" only."),
+    key("update.spread_interval", span(MS, LONGEST), Derived("1d with spread = \"waves\", 1min with \"admission\""), "From one wave to the next; or the time in which so many are admitted. With spread = \"waves\" or \"admission\" only."),
+    key("update.spread_admits", count(0, 1_000_000_000), Value("0"), "Renewals that the server admits in each interval; 0: as many as there are. Of this and `spread_open` at least one must be set. A card whose renewal was interrupted is always admitted. With spread = \"admission\" only."),
+    key("update.spread_open", count(0, 1_000_000_000), Value("0"), "Renewals that may be open at once: assigned to a connection, and neither committed nor over; 0: as many as there are. With spread = \"admission\" only."),
 
     key("reissue.after_refusals", count(0, 100), Value("0"), "After so many sessions in a row that failed with an NG of card or server; 0: only where the root demands it."),
     key("reissue.way", Kind::OneOf(|| ReissueWay::ALL.iter().map(|w| w.name()).collect()), Value("return"), "The card goes back to the issuer and is missing meanwhile, or a new one comes and the old one is used until then."),
@@ -392,7 +429,19 @@ pub(super) static KEYS: &[Key] = &[
     key("server.costs.commit", MINUTE, Value("100us"), "Making one change of the client directory durable."),
 
     key("faults.pull", Kind::Chance, Value("0"), "Per connection: the card is pulled out at one of its commands."),
-    key("faults.outage", Kind::Rows(OUTAGE), Value("[]"), "Line outages: what a site has in flight when one begins, and what it sends or is sent while it lasts, is lost."),
+    key("faults.outage", Kind::Rows(OUTAGE), Value("[]"), "Line outages, also one-way: what is in flight when one begins, and what is sent while it lasts, is lost."),
+
+    key("faults.client_crash", Kind::Chance, Value("0"), "Per connection: the client crashes at one of its steps (a request or a card command). It forgets everything, takes leave of nobody, and the card in its reader loses power."),
+    key("faults.client_crash_for", span(MS, DAY.saturating_mul(365)), Value("30s"), "For how long it is down. Its queue waits."),
+    key("faults.client_down", Kind::Rows(CLIENT_DOWN), Value("[]"), "A client crashes at a certain time, whatever it does then."),
+    key("faults.lose", Kind::Chance, Value("0"), "Per connection: one of its messages, a request or an answer, is lost for good, with all its repeats."),
+    key("faults.late", Kind::Chance, Value("0"), "Per connection: a copy of one of its messages comes again much later."),
+    key("faults.late_by", span(MS, LONGEST), Value("10min"), "How much later."),
+    key("faults.reinsert", Kind::Chance, Value("0"), "Per connection: while the client waits for the server, the card is taken out and put in again, so that two connections of the card run at once."),
+    key("faults.place", Kind::Rows(PLACE), Value("[]"), "Faults at a certain step of a certain connection."),
+    key("faults.server_down", Kind::Rows(SERVER_DOWN), Value("[]"), "The server crashes: its directory is all that is left, and what waits or is being served is lost. While it is down nothing reaches it. Then it starts again."),
+    key("faults.server_crash.every", span(MS, LONGEST), Absent, "The server crashes at random: mean time from a start to the next crash, exponentially distributed. Together with `for`."),
+    key("faults.server_crash.for", span(MS, DAY.saturating_mul(365)), Absent, "For how long it is down each time."),
 
     key("turmoil.tick", Kind::Span { min: MS, max: SECOND, step: MS }, Value(DEFAULT_TICK), "Step of turmoil's clock. A longer step runs faster, and changes nothing while two steps and 2 ms fit into the line's shortest delay; what comes late is counted in late_deliveries."),
 
@@ -413,9 +462,38 @@ static ORDER: &[Key] = &[
 /// The keys of one `[[faults.outage]]`.
 #[rustfmt::skip]
 static OUTAGE: &[Key] = &[
-    key("site", count(0, 999), Required, "The site, counted from 0."),
+    key("site", count(0, 999), Absent, "The site, counted from 0; without it all sites at once."),
+    key("direction", Kind::OneOf(|| Ways::ALL.iter().map(|w| w.name()).collect()), Value("both"), "Which way nothing passes: up is from client to server."),
     key("at", span(Span::ZERO, LONGEST), Required, "Its beginning."),
     key("for", span(MS, DAY.saturating_mul(365)), Required, "How long it lasts."),
+];
+
+/// The keys of one `[[faults.client_down]]`.
+#[rustfmt::skip]
+static CLIENT_DOWN: &[Key] = &[
+    key("client", count(0, 99_999_999), Required, "The client, counted from 0."),
+    key("at", span(Span::ZERO, LONGEST), Required, "When it crashes."),
+    key("for", span(MS, DAY.saturating_mul(365)), Required, "For how long it is down."),
+];
+
+/// The keys of one `[[faults.place]]`.
+#[rustfmt::skip]
+static PLACE: &[Key] = &[
+    key("card", count(0, 99_999_999), Required, "Whose connection."),
+    key("connection", count(1, 0xffff_ffff), Value("1"), "Which one of the card's, counted from 1."),
+    key("step", Kind::Step, Required, "At which step."),
+    key("nth", count(1, 255), Value("1"), "At which one of that name in the connection."),
+    key("kind", Kind::OneOf(Mishap::names), Required, "What happens there."),
+    key("moment", count(0, 0xffff_ffff), Absent, "At which of the moments at which power can fail, from 0. With \"pulled during\" only."),
+    key("for", span(MS, DAY.saturating_mul(365)), Absent, "For how long the machine is down. With crashes only."),
+    key("by", span(MS, LONGEST), Absent, "How much later the copy comes. With \"late\" only."),
+];
+
+/// The keys of one `[[faults.server_down]]`.
+#[rustfmt::skip]
+static SERVER_DOWN: &[Key] = &[
+    key("at", span(Span::ZERO, LONGEST), Required, "When it crashes."),
+    key("for", span(MS, DAY.saturating_mul(365)), Required, "For how long it is down."),
 ];
 
 /// The key at a dotted path.

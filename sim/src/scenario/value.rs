@@ -8,6 +8,7 @@ use toml::de::{DeArray, DeValue};
 
 use super::error::Place;
 use super::schema::Kind;
+use crate::step::What;
 
 /// A value that its [`Kind`] allows.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -119,8 +120,14 @@ const CHANCE_HELP: &str =
 pub(super) fn read(kind: &Kind, value: &DeValue<'_>) -> Result<Value, Refusal> {
     match kind {
         Kind::Title => read_title(value),
-        Kind::Preset(_) => match value.as_str() {
+        Kind::Preset(_) | Kind::File => match value.as_str() {
             Some(text) if !text.is_empty() => Ok(Value::Text(text.into())),
+            _ => Err(mistyped(kind, value)),
+        },
+        Kind::Sha256 => match value.as_str() {
+            Some(text) if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                Ok(Value::Text(text.to_ascii_lowercase()))
+            }
             _ => Err(mistyped(kind, value)),
         },
         Kind::OneOf(names) => read_choice(&names(), kind, value).map(Value::Choice),
@@ -133,6 +140,7 @@ pub(super) fn read(kind: &Kind, value: &DeValue<'_>) -> Result<Value, Refusal> {
         Kind::Texts => read_texts(value).ok_or_else(|| mistyped(kind, value)),
         Kind::Chance => read_chance(kind, value),
         Kind::Rate { min, max, unlimited } => read_rate(*min, *max, *unlimited, kind, value),
+        Kind::Step => read_step(kind, value),
         Kind::Rows(_) => Err(mistyped(kind, value)),
     }
 }
@@ -160,9 +168,12 @@ fn noun(kind: &Kind) -> &'static str {
         Kind::Count { .. } => "a whole number",
         Kind::Rate { .. } => "a bit rate",
         Kind::Flag => "true or false",
+        Kind::Step => "a step",
         Kind::Rows(_) => "an array of tables",
         Kind::OneOf(_) | Kind::Title | Kind::Preset(_) | Kind::Mixed(_) => "a name",
         Kind::Cards => "cards",
+        Kind::File => "a file's path",
+        Kind::Sha256 => "a SHA-256",
     }
 }
 
@@ -177,11 +188,12 @@ fn mistyped(kind: &Kind, value: &DeValue<'_>) -> Refusal {
         | Kind::OneOf(_)
         | Kind::Title
         | Kind::Preset(_)
+        | Kind::File
+        | Kind::Sha256
         | Kind::Mixed(_)
         | Kind::Cards
-        | Kind::Texts => {
-            format!("write {}", kind.allowed())
-        }
+        | Kind::Texts
+        | Kind::Step => format!("write {}", kind.allowed()),
     };
     Refusal::new(format!("must be {}, not {}", noun(kind), quoted(value)), help)
 }
@@ -236,6 +248,20 @@ fn choice(
         None => format!("write {}", kind.allowed()),
     };
     Err(Refusal::new(format!("is {}, which is not known here", quoted(value)), help))
+}
+
+fn read_step(kind: &Kind, value: &DeValue<'_>) -> Result<Value, Refusal> {
+    let text = value.as_str().ok_or_else(|| mistyped(kind, value))?;
+    if let Some(step) = What::parse(text) {
+        return Ok(Value::Text(step.to_string()));
+    }
+    let examples = What::examples();
+    let known = examples.join(", ");
+    let help = match super::error::nearest(text, examples.iter().map(String::as_str)) {
+        Some(name) => format!("did you mean \"{name}\"? the steps are {known}"),
+        None => format!("the steps are {known}"),
+    };
+    Err(Refusal::new(format!("is {}, which is no step", quoted(value)), help))
 }
 
 /// "all", one number, or a list of numbers.
@@ -414,6 +440,21 @@ fn rate_help(kind: &Kind) -> String {
     format!(
         "write bits per second (30000), or a number and bit/s, kbit/s, Mbit/s or Gbit/s (\"30kbit/s\"){unlimited}"
     )
+}
+
+/// A time in a table: a number of seconds, or a duration with its unit. `Err` says what is wrong with it.
+pub(super) fn read_time(text: &str) -> Result<Span, &'static str> {
+    const SECONDS: [(&str, u64); 1] = [("", 1_000_000_000)];
+    let scaled = match scaled(text, &TIME_UNITS) {
+        Err(Unscaled::Unit(unit)) if unit.is_empty() => scaled(text, &SECONDS),
+        other => other,
+    };
+    match scaled {
+        Ok(ns) => u64::try_from(ns).map(Span::from_ns).map_err(|_| "is out of range"),
+        Err(Unscaled::Negative) => Err("is negative"),
+        Err(Unscaled::TooFine) => Err("is not a whole number of nanoseconds"),
+        Err(Unscaled::NotANumber | Unscaled::Unit(_)) => Err("is no time"),
+    }
 }
 
 /// Why a text is not a number with a unit.

@@ -4,6 +4,8 @@ use keystorm_model::card::{CardType, Chip, Marks, Memory, most_worn, writes_of};
 use keystorm_model::layout::KeyLayout;
 use keystorm_model::{CardId, SimTime};
 
+use crate::check::memory::State;
+
 /// Every card of the fleet. What belongs to one card lies together, since cards come in no order.
 pub struct Cards {
     kind: CardType,
@@ -43,6 +45,29 @@ impl Life {
     /// When the last session was completed.
     pub fn last_success(&self) -> Option<SimTime> {
         (self.sessions > 0).then_some(self.last_success)
+    }
+}
+
+/// A card's keys and counters before a command, for the checkers.
+#[derive(Default)]
+pub(super) struct Before {
+    pub(super) keys: Vec<u8>,
+    tries: Vec<u8>,
+    torn: u64,
+}
+
+impl Before {
+    /// Notes those of `card`.
+    pub(super) fn take(&mut self, cards: &Cards, card: CardId) {
+        self.keys.clear();
+        self.keys.extend_from_slice(cards.keys(card));
+        self.tries.clear();
+        self.tries.extend_from_slice(cards.tries(card));
+        self.torn = cards.marks(card).torn();
+    }
+
+    pub(super) fn state(&self) -> State<'_> {
+        State { tries: &self.tries, torn: self.torn }
     }
 }
 

@@ -5,12 +5,14 @@ use std::collections::VecDeque;
 use keystorm_model::card::Card;
 use keystorm_model::client::Client;
 use keystorm_model::draw::{Draws, Purpose, Seed};
-use keystorm_model::{CardId, ConnectionId, SimTime, SiteId};
+use keystorm_model::{CardId, ConnectionId, SimTime, SiteId, Span};
 
 use crate::check::witness::Witness;
+use crate::plan::PullMoment;
 use crate::record::Origin;
 
 use super::line::Wire;
+use super::trouble::Source;
 
 /// Someone with a card.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -90,7 +92,7 @@ impl Visit {
         self.connection = connection;
         self.draws.reopen(seed, Purpose::Visit, connection.0);
         self.line.reopen(seed, Purpose::Line, connection.0);
-        self.witness = Witness::default();
+        self.witness.reset();
         self.pull = None;
         self.commands = 0;
         self.probe_answers = 0;
@@ -107,27 +109,20 @@ pub(super) struct Pull {
     /// At which, from 1.
     pub(super) command: u32,
     pub(super) moment: PullMoment,
-}
-
-/// When a card is pulled out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum PullMoment {
-    /// Before the command reaches it.
-    Before,
-    /// While it works on it.
-    During,
-    /// As soon as it has answered.
-    After,
+    /// The placed fault that it is; `None`: it was drawn.
+    pub(super) placed: Option<usize>,
 }
 
 /// What the reader is doing.
 pub(super) enum Reader {
     /// Nothing that ends by itself.
     Idle,
-    /// The card is being reset.
-    Resetting { until: SimTime },
+    /// The card is being reset; if it is pulled out then, the placed fault that it is.
+    Resetting { until: SimTime, pulled: Option<usize> },
     /// The card is working on a command.
     Executing { until: SimTime, ending: Execution },
+    /// The client is down.
+    Down { until: SimTime },
 }
 
 /// How a command is going to end.
@@ -139,6 +134,8 @@ pub(super) enum Execution {
     AnsweredThenPulled,
     /// With the card pulled out before it answered.
     Pulled,
+    /// With a crash of the client before it answered, which is then down for so long.
+    ClientCrash(Span, Source),
 }
 
 impl Desk {
@@ -164,7 +161,7 @@ impl Desk {
     pub(super) fn due(&self) -> Option<SimTime> {
         let deadline = self.visit.as_ref().and_then(|visit| visit.client.deadline());
         match self.reader {
-            Reader::Resetting { until } | Reader::Executing { until, .. } => {
+            Reader::Resetting { until, .. } | Reader::Executing { until, .. } | Reader::Down { until } => {
                 Some(deadline.map_or(until, |deadline| deadline.min(until)))
             }
             Reader::Idle => deadline,

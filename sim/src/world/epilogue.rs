@@ -2,7 +2,7 @@
 //! gets the connections that the liveness rule allows. Then each card is judged.
 //!
 //! Once all faults stop and no new period starts, a card with k depths due is up to date after k connections under
-//! until-committed. The epilogue stays in the last period of the run and is no part of the load figures.
+//! until-committed, a card whose turn has not come having none. Admission ends with the load: everybody is admitted. The epilogue stays in the last period of the run and is no part of the load figures.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -10,7 +10,8 @@ use keystorm_model::card::{Card, Power};
 use keystorm_model::client::{Client, ClientEffect, ClientInput, Ending};
 use keystorm_model::draw::{Draws, Purpose, Seed};
 use keystorm_model::outbox::Outbox;
-use keystorm_model::server::{Directory, Recovery, RootRenewal, ServerEffect};
+use keystorm_model::rings::{KeyRef, Ring};
+use keystorm_model::server::{Directory, Recovery, RootRenewal, ServerEffect, Stage};
 use keystorm_model::{CardId, ClientId, Depth, SimTime, Span};
 use keystorm_reports::results::{CardRow, DepthRow, Outcome, PairState};
 
@@ -18,6 +19,7 @@ use crate::check::conservation;
 use crate::check::ledger::PairView;
 use crate::check::witness::Witness;
 use crate::record::digest::{Parties, Trace};
+use crate::record::tape::Event;
 
 use super::World;
 
@@ -46,16 +48,18 @@ impl World {
         self.cut_off();
         self.station.settle(horizon);
         self.recorder.counts.messages_in_flight = in_flight;
-        for card in (0..self.cards.len()).map(CardId) {
+        self.server.admit_all();
+        self.recorder.epilogue(horizon);
+        for card in self.cast().map(CardId) {
             if self.cards.marks(card).is_unsettled() {
                 self.power_up_undisturbed(card);
             }
             self.bring_up_to_date(card);
         }
-        for card in (0..self.cards.len()).map(CardId) {
+        for card in self.cast().map(CardId) {
             self.judge(card);
         }
-        let cards = u64::from(self.cards.len());
+        let cards = self.cast().len() as u64;
         let sums = conservation::check(&self.recorder.counts, cards, in_flight, horizon);
         self.ledger.add(sums);
     }
@@ -89,25 +93,43 @@ impl World {
     }
 
     /// How many connections the liveness rule allows a card to be brought up to date: one for each depth that is due, or
-    /// a single one for all of them in embodiment 3, and one more to find out about a stage; none for a root that only
-    /// the issuer can renew.
+    /// a single one for all of them in embodiment 3; none for a root that only the issuer can renew. A stage comes before
+    /// them: it takes one to find out about it and one to do it again, and saves what it covers of what is due.
     fn connections_due(&self, card: CardId) -> usize {
         let (now, rules) = (self.last_moment(), self.server.rules());
+        let stage = self.server.directory().staged(card);
+        let covered = |depth: Depth, since| {
+            let by = |stage: &Stage| {
+                rules.renewed_depths(card, stage.due).any(|renewed| renewed == depth)
+                    && rules.schedule.due_since(card, depth, stage.opened) == since
+            };
+            stage.is_some_and(by)
+        };
         let due = |depth: &Depth| {
             let since = rules.schedule.due_since(card, *depth, now);
-            self.server.directory().renewal(card, *depth).committed < since
+            self.server.directory().renewal(card, *depth).committed < since && !covered(*depth, since)
         };
         let root = Depth(rules.shape.depths() - 1);
         let depths = || (0..rules.schedule.depths()).map(Depth).filter(due);
         let below_root = depths().filter(|&depth| depth != root).count();
         let itself = rules.schedule.root == Some(RootRenewal::Itself) && depths().any(|depth| depth == root);
         let runs = rules.embodiment(card).runs();
-        let guess = usize::from(self.server.directory().staged(card).is_some());
-        guess + usize::from(itself) + if runs { below_root.min(1) } else { below_root }
+        let staged = stage.map_or(0, |stage| 1 + usize::from(!stage.tried));
+        staged + usize::from(itself) + if runs { below_root.min(1) } else { below_root }
     }
 
     fn bring_up_to_date(&mut self, card: CardId) {
         for _ in 0..self.connections_due(card) {
+            self.connect_undisturbed(card);
+        }
+        if !self.plan.update.escalation {
+            return;
+        }
+        // Each pair that the card refuses, or is refused with, costs one more.
+        for _ in 1..self.kind.shape.depths() {
+            if self.connections_due(card) == 0 {
+                return;
+            }
             self.connect_undisturbed(card);
         }
     }
@@ -116,7 +138,13 @@ impl World {
     fn connect_undisturbed(&mut self, id: CardId) -> Option<Ending> {
         let connection = self.next_connection(id);
         let draws = Seed(self.plan.seed).open(Purpose::Visit, connection.0);
+        let writes_before = self.cards.writes(id);
         let (client, card) = (Client::default(), self.power_up_undisturbed(id));
+        let writes = self.cards.writes(id) - writes_before;
+        if let Some(tape) = self.recorder.tape(id) {
+            let at = SimTime::ZERO + self.plan.horizon;
+            tape.push(at, Event::Connects { client: None, connection, writes });
+        }
         let mut party = Undisturbed { id, client, card, draws, witness: Witness::default() };
         let mut effects = Outbox::default();
         let mut actions = VecDeque::new();
@@ -156,6 +184,7 @@ impl World {
         self.recorder.trace(at, Trace::AtServer, parties, datagram);
         let mut effects = std::mem::take(&mut self.server_out);
         self.server.step(self.last_moment(), datagram, &mut effects);
+        self.listen(self.last_moment(), datagram, &effects);
         let mut answers = Vec::new();
         for &effect in &effects.effects {
             match effect {
@@ -176,15 +205,17 @@ impl World {
     fn execute_undisturbed(&mut self, party: &mut Undisturbed, command: &[u8]) -> Vec<u8> {
         let at = SimTime::ZERO + self.plan.horizon;
         let mut answer = Vec::new();
-        self.keys_before.clear();
-        self.keys_before.extend_from_slice(self.cards.keys(party.id));
+        self.before.take(&self.cards, party.id);
         let mut memory = self.cards.memory(party.id);
-        party
+        let work = party
             .card
             .execute(&self.kind, &mut memory, &mut party.draws, command, &mut Power::steady(), &mut answer)
             .expect("steady power lasts");
-        self.judge_store(at, party.id, &party.witness, command);
-        party.witness.see(command, Some(&answer));
+        self.judge_command(at, party.id, &mut party.witness, command, Some(&answer));
+        if let Some(tape) = self.recorder.tape(party.id) {
+            let command = command.to_vec();
+            tape.push(at, Event::Command { command, writes: work.writes, pulled: None });
+        }
         let parties = Parties { client: NOBODY, card: Some(party.id) };
         self.recorder.trace(at, Trace::Command, parties, command);
         self.recorder.trace(at, Trace::Answer, parties, &answer);
@@ -211,7 +242,7 @@ impl World {
             Outcome::Stranded => &mut counts.cards_stranded,
         } += 1;
         let promised = self.plan.update.recovery != Recovery::FirstContact;
-        let excepted = matches!(outcome, Outcome::Blocked | Outcome::Torn)
+        let excepted = self.has_no_usable_upper_pair(card)
             || self.cards.life(card).recalled
             || self.is_wanted_back(self.last_moment(), card)
             || self.has_half_a_root(card)
@@ -220,6 +251,28 @@ impl World {
             let what = "liveness: not up to date after the connections that the policy promises".into();
             self.ledger.violation(at, card, what);
         }
+    }
+
+    /// Whether every pair that the policy may authenticate the card's next renewal with is torn or blocked: the one that it
+    /// names, and with escalation those below.
+    fn has_no_usable_upper_pair(&self, card: CardId) -> bool {
+        let shape = self.kind.shape;
+        let next = self.server.next_assignment(card, self.last_moment());
+        let named = shape.internal() - next.pair.internal.0;
+        let last = if self.plan.update.escalation { shape.depths() - 1 } else { named };
+        next.renew.is_some() && (named..=last).all(|depth| !self.is_usable(card, Depth(depth)))
+    }
+
+    /// Whether the card can read both keys of a pair, and has tries left for it.
+    fn is_usable(&self, card: CardId, depth: Depth) -> bool {
+        let pair = self.kind.shape.pair(depth).expect("the depth exists");
+        let torn = self.cards.marks(card).torn();
+        let whole = |ring| {
+            let slot = self.kind.shape.slot(pair.key(ring)).expect("the pair's keys exist");
+            torn & 1 << slot == 0
+        };
+        let tries = self.cards.tries(card)[pair.external.index() - 1];
+        whole(Ring::Internal) && whole(Ring::External) && tries > 0
     }
 
     /// Whether a renewal of the root by itself was interrupted: nothing lies above it to renew it with.
@@ -231,26 +284,24 @@ impl World {
 
     fn pair(&self, card: CardId, depth: Depth) -> PairView {
         let directory = self.server.directory();
-        let renewed = self.server.rules().embodiment(card).rings().len();
         let torn = self.cards.marks(card).torn();
         let keys = self.cards.keys(card);
-        self.ledger.pair(card, depth, renewed, keys, torn, |slot| directory.key(card, slot))
+        self.ledger.pair(card, depth, keys, torn, |slot| directory.key(card, slot))
+    }
+
+    /// Whether card and server hold halves of the same pair.
+    pub(super) fn agree_in(&self, card: CardId, key: KeyRef) -> bool {
+        let slot = self.plan.fleet.shape.slot(key).expect("only existing keys are named");
+        let pair = self.server.directory().key(card, slot);
+        let on_card = &self.cards.keys(card)[self.kind.layout().range(slot)];
+        *on_card == *self.kind.suite.half_on_card(key.ring, pair)
     }
 
     /// What became of a card, once the epilogue is over.
     fn outcome(&self, card: CardId) -> Outcome {
         let next = self.server.next_assignment(card, self.last_moment()).pair;
         let tries = self.cards.tries(card)[next.external.index() - 1];
-        let shape = self.plan.fleet.shape;
-        let layout = self.kind.layout();
-        let keys = self.cards.keys(card);
-        let agrees = |ring, no| {
-            let key = keystorm_model::rings::KeyRef { ring, no };
-            let slot = shape.slot(key).expect("the policy names existing keys");
-            let pair = self.server.directory().key(card, slot);
-            keys[layout.range(slot)] == *self.kind.suite.half_on_card(ring, pair)
-        };
-        use keystorm_model::rings::Ring;
+        let agrees = |ring, no| self.agree_in(card, KeyRef { ring, no });
         if self.cards.marks(card).torn() != 0 {
             Outcome::Torn
         } else if tries == 0 {

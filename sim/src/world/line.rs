@@ -57,6 +57,11 @@ pub struct Fate {
     pub reordered: bool,
 }
 
+impl Fate {
+    /// Nothing of it arrives.
+    pub const LOST: Fate = Fate { first: Arrival::Lost, duplicate: None, reordered: false };
+}
+
 /// What becomes of one copy of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Arrival {
@@ -129,15 +134,22 @@ impl Line {
         let twice = !self.plan.duplicate.is_zero() && self.plan.duplicate.hit(draws.word(extra + 1));
         let duplicate = twice.then(|| {
             let arrival = sent + self.delay(draws.word(extra + 2));
-            self.arrival(now, site, arrival)
+            self.arrival(now, site, attempt.direction, arrival)
         });
-        let first = if lost { Arrival::Lost } else { self.arrival(now, site, arrival) };
+        let first = if lost { Arrival::Lost } else { self.arrival(now, site, attempt.direction, arrival) };
         Fate { first, duplicate, reordered }
     }
 
+    /// What becomes of a copy that is on its way again from `at` on.
+    pub fn late(&self, at: SimTime, site: SiteId, direction: Direction) -> Arrival {
+        self.arrival(at, site, direction, at + self.plan.delay.shortest())
+    }
+
     /// A message on the line when an outage begins, or sent while it lasts, is lost.
-    fn arrival(&self, sent: SimTime, site: SiteId, arrival: SimTime) -> Arrival {
-        let cut = |outage: &OutagePlan| outage.site == site && sent < outage.until && arrival > outage.from;
+    fn arrival(&self, sent: SimTime, site: SiteId, direction: Direction, arrival: SimTime) -> Arrival {
+        let cut = |outage: &OutagePlan| {
+            outage.covers(site, direction) && sent < outage.until && arrival > outage.from
+        };
         match self.outages.iter().position(cut) {
             Some(outage) => Arrival::Cut(outage, arrival),
             None => Arrival::At(arrival),
@@ -205,6 +217,7 @@ fn quantile(mean: Span, exceeded: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Ways;
     use keystorm_model::Ratio;
     use keystorm_model::draw::{Purpose, Seed};
 
@@ -317,7 +330,8 @@ mod tests {
     #[test]
     fn an_outage_cuts_what_is_on_the_line_and_what_is_sent() {
         let outage = |from: u64, until: u64| OutagePlan {
-            site: SiteId(0),
+            site: Some(SiteId(0)),
+            ways: Ways::Both,
             from: SimTime::from_ns(from),
             until: SimTime::from_ns(until),
         };
@@ -332,11 +346,15 @@ mod tests {
         assert_eq!(first(outage(500, 1_001)), Arrival::Cut(0, arrives), "sent while it lasts");
         assert_eq!(first(outage(1_500, 9_000)), Arrival::At(arrives), "arrived as it begins");
         assert_eq!(first(outage(500, 1_000)), Arrival::At(arrives), "sent when it is over");
-        assert_eq!(
-            first(OutagePlan { site: SiteId(1), ..outage(0, 9_000) }),
-            Arrival::At(arrives),
-            "elsewhere"
-        );
+        for (site, ways, cut) in [
+            (Some(SiteId(1)), Ways::Both, false),
+            (None, Ways::Both, true),
+            (None, Ways::Up, true),
+            (Some(SiteId(0)), Ways::Down, false),
+        ] {
+            let is_cut = first(OutagePlan { site, ways, ..outage(0, 9_000) }) != Arrival::At(arrives);
+            assert_eq!(is_cut, cut, "{site:?} {ways:?}");
+        }
     }
 
     #[test]

@@ -11,24 +11,35 @@
 //! | a client, its reader and its queue | `desk` |
 //! | how a message is lost or delayed | [`mod@line`] |
 //! | the server's cores and queue | [`station`] |
+//! | when the server crashes | `crashes` |
+//! | which faults are counted | `tally` |
+//! | what is going to happen to a connection | `trouble` |
+//! | how power fails, and clients crash | `power` |
+//! | two connections of one card at once | `ghosts` |
 //! | how a card gets new keys from its issuer | `reissue` |
 //! | the end of a run | `epilogue` |
 
 pub mod cards;
 mod clients;
+mod crashes;
 mod desk;
 mod epilogue;
+mod ghosts;
 pub mod line;
 pub mod load;
+mod power;
 mod present;
 mod reissue;
 mod sample;
 mod servers;
 pub mod station;
+mod tally;
+mod trouble;
 
 pub use desk::Holder;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use keystorm_model::card::CardType;
 use keystorm_model::client::{Client, ClientEffect, ClientRules, Retry};
@@ -40,16 +51,21 @@ use keystorm_model::server::{MemoryDirectory, Schedule, Server, ServerEffect, Se
 use keystorm_model::{CardId, ClientId, ConnectionId, SimTime, SiteId, Span};
 
 use crate::check::Violation;
+use crate::check::dialogue::Dialogues;
 use crate::check::ledger::Ledger;
 use crate::issue::{self, Order};
 use crate::plan::{DueAtStart, Plan, ServerKeys};
 use crate::record::Recorder;
+use crate::record::tape::Event;
 
-use cards::Cards;
+use cards::{Before, Cards};
+use crashes::Crashes;
 use desk::{Desk, Visit};
-use line::{Arrival, Attempt, Line};
+use line::{Arrival, Attempt, Fate, Line};
 use present::Present;
 use station::Station;
+use tally::FaultTally;
+use trouble::{Strike, Troubles};
 
 /// What the world hands to the engine. The engine drains and reuses it.
 #[derive(Default)]
@@ -140,16 +156,6 @@ pub enum Why {
     Reissued,
 }
 
-/// How often each random fault could have struck, and did.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct FaultTally {
-    pub(crate) lost: u64,
-    pub(crate) reordered: u64,
-    pub(crate) connections: u64,
-    pub(crate) pulls: u64,
-    pub(crate) cut_by_outage: Vec<u64>,
-}
-
 /// How much cryptography a run did, on both sides, its epilogue included.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CryptoTally {
@@ -172,9 +178,14 @@ pub struct World {
     present: Present,
     pub(crate) server: Server<MemoryDirectory>,
     pub(crate) station: Station,
+    crashes: Crashes,
+    troubles: Troubles,
+    /// Whether something may be due at a client besides what its desk is at.
+    has_more_than_desks: bool,
     line: Line,
     pub(crate) recorder: Recorder,
     pub(crate) ledger: Ledger,
+    dialogues: Dialogues,
     pub(crate) tally: FaultTally,
     crypto: CryptoTally,
     client_out: Outbox<ClientEffect>,
@@ -190,8 +201,12 @@ pub struct World {
     assemblies: BTreeMap<(ClientId, Direction), Assembly>,
     /// The fragment that is being sent.
     fragment: Vec<u8>,
-    /// A card's keys before a command that stores one.
-    keys_before: Vec<u8>,
+    /// A card's memory before the command that it is given.
+    before: Before,
+    /// The card that has just answered has been pulled out since.
+    card_is_out: bool,
+    /// The cards that take part: all of them, or a single one.
+    cast: Range<u32>,
 }
 
 impl World {
@@ -211,6 +226,7 @@ impl World {
             periods: plan.update.periods.clone(),
             orders: plan.update.orders.clone(),
             root: plan.update.root,
+            spread: plan.update.spread.seeded(seed),
         };
         let retry = Retry {
             first: plan.line.retry.first,
@@ -240,6 +256,7 @@ impl World {
             embodiments: plan.update.embodiments.clone(),
             complement: plan.update.complement,
             recovery: plan.update.recovery,
+            escalation: plan.update.escalation,
             schedule,
             response_bytes: plan.load.response_bytes,
             idle: retry.patience() * 2 + Span::from_secs(60),
@@ -251,9 +268,11 @@ impl World {
             retry,
             exchanges: plan.load.exchanges,
             request_bytes: plan.load.request_bytes,
+            reports_refusals: plan.update.escalation,
         };
         let (clients, sites) = (plan.fleet.clients, plan.fleet.sites);
         let desks = (0..clients).map(|client| Desk::new(site_of(ClientId(client), clients, sites))).collect();
+        let troubles = Troubles::new(&plan.faults);
         World {
             kind,
             rules,
@@ -264,7 +283,11 @@ impl World {
             line: Line::new(plan.line.clone(), plan.faults.outages.clone()),
             recorder: Recorder::new(plan.horizon),
             ledger: Ledger::new(suite, shape, plan.fleet.cards),
-            tally: FaultTally { cut_by_outage: vec![0; plan.faults.outages.len()], ..FaultTally::default() },
+            dialogues: Dialogues::new(plan.fleet.cards, plan.update.due == DueAtStart::None),
+            crashes: Crashes::new(&plan),
+            has_more_than_desks: troubles.possible || !troubles.client_downs.is_empty(),
+            troubles,
+            tally: FaultTally::new(&plan.faults),
             crypto: CryptoTally::default(),
             client_out: Outbox::default(),
             server_out: Outbox::default(),
@@ -273,10 +296,27 @@ impl World {
             answer: Vec::new(),
             assemblies: BTreeMap::new(),
             fragment: Vec::new(),
-            keys_before: Vec::new(),
+            before: Before::default(),
+            card_is_out: false,
+            cast: 0..plan.fleet.cards,
             cards,
             plan,
         }
+    }
+
+    /// From now on, records what happens to `card`.
+    pub fn record(&mut self, card: CardId) {
+        self.recorder.record(card);
+    }
+
+    /// Leaves all cards but `card` at home: they neither arrive nor are judged.
+    pub fn alone(&mut self, card: CardId) {
+        self.cast = card.0..card.0 + 1;
+    }
+
+    /// The cards that take part.
+    pub fn cast(&self) -> Range<u32> {
+        self.cast.clone()
     }
 
     /// The plan of this world.
@@ -314,33 +354,49 @@ impl World {
         );
     }
 
-    /// Hands a message to the line of `client` at `now`, in as many datagrams as it takes.
-    fn send(&mut self, now: SimTime, client: ClientId, attempt: Attempt, message: &[u8], out: &mut Out) {
-        let count = self.line.fragments(message.len());
+    /// Hands a message to the line of `client` at `now`, in as many datagrams as it takes. Nothing is sent any more once the
+    /// horizon is reached. Returns what is going to strike the client now that it has sent this.
+    fn send(
+        &mut self,
+        now: SimTime,
+        client: ClientId,
+        attempt: Attempt,
+        message: &[u8],
+        out: &mut Out,
+    ) -> Option<Strike> {
+        if !self.recorder.is_load(now) {
+            return None;
+        }
+        let Attempt { direction, sequence, copy, .. } = attempt;
+        let connection = connection_of(message);
+        let after =
+            (copy == 0).then(|| self.troubles.at_message(connection, direction, message, sequence)).flatten();
+        let (count, mut late_by) = (self.line.fragments(message.len()), None);
         if count == 1 {
-            return self.send_datagram(now, client, attempt, message, out);
+            self.send_datagram(now, client, attempt, message, &mut late_by, out);
+            return after;
         }
         let mut datagram = std::mem::take(&mut self.fragment);
         for number in 0..count {
             fragment::write(message, number, count, &mut datagram);
             let attempt = Attempt { fragment: number as u8, ..attempt };
-            self.send_datagram(now, client, attempt, &datagram, out);
+            self.send_datagram(now, client, attempt, &datagram, &mut late_by, out);
         }
         self.fragment = datagram;
+        after
     }
 
-    /// Hands a datagram to the line of `client` at `now`. Nothing is sent any more once the horizon is reached.
+    /// Hands a datagram to the line of `client` at `now`. Whether a copy of its message comes late is decided with the first
+    /// of its datagrams.
     fn send_datagram(
         &mut self,
         now: SimTime,
         client: ClientId,
         attempt: Attempt,
         datagram: &[u8],
+        late_by: &mut Option<Span>,
         out: &mut Out,
     ) {
-        if !self.recorder.is_load(now) {
-            return;
-        }
         let desk = &mut self.desks[client.index()];
         let retransmission = attempt.direction == Direction::Up && attempt.copy > 0;
         let size = self.line.size(datagram.len());
@@ -350,6 +406,7 @@ impl World {
             Direction::Down => &mut desk.down,
         };
         let (length, site) = (datagram.len(), desk.site);
+        let Attempt { direction, sequence, copy, fragment } = attempt;
         let fate = match &mut desk.visit {
             Some(visit) if visit.connection == connection => {
                 self.line.fate(now, site, attempt, length, wire, &mut visit.line)
@@ -360,9 +417,32 @@ impl World {
             }
         };
         self.recorder.sent(now, size, retransmission);
+        let lost_for_good = self.troubles.loses(connection, direction, sequence);
+        if let Some(tape) = self.recorder.tape_about(datagram) {
+            let fate = if lost_for_good.is_some() { Fate::LOST } else { fate };
+            tape.push(now, Event::Sent { direction, copy, fate, datagram: datagram.to_vec() });
+        }
+        if let Some((source, first)) = lost_for_good {
+            self.recorder.counts.messages_lost += 1;
+            if first {
+                self.count_strike(source);
+            }
+            return;
+        }
+        if (copy, fragment) == (0, 0)
+            && !matches!(fate.first, Arrival::Cut(..))
+            && let Some((source, by)) = self.troubles.repeats(connection, direction, sequence)
+        {
+            *late_by = Some(by);
+            self.count_strike(source);
+        }
+        let late = late_by.map(|by| self.line.late(now + by, site, direction));
+        self.recorder.counts.messages_duplicated += u64::from(late.is_some());
+        let desk = &mut self.desks[client.index()];
         self.tally.reordered += u64::from(fate.reordered);
+        self.tally.duplicated += u64::from(fate.duplicate.is_some());
         self.recorder.counts.messages_duplicated += u64::from(fate.duplicate.is_some());
-        for arrival in [Some(fate.first), fate.duplicate].into_iter().flatten() {
+        for arrival in [Some(fate.first), fate.duplicate, late].into_iter().flatten() {
             let (at, doomed) = match arrival {
                 Arrival::At(at) => (at, false),
                 Arrival::Cut(outage, at) => {
@@ -377,7 +457,7 @@ impl World {
                 }
             };
             desk.sent += 1;
-            let (direction, order, slot) = (attempt.direction, desk.sent, out.datagrams.put(datagram));
+            let (order, slot) = (desk.sent, out.datagrams.put(datagram));
             out.flights.push(Flight { client, direction, at, order, doomed, slot });
         }
     }

@@ -6,6 +6,7 @@ use keystorm_model::{CardId, ClientId, SimTime, Span};
 
 use crate::issue;
 use crate::plan::ReissueWay;
+use crate::record::tape::Event;
 
 use super::{Holder, Out, Return, Why, World};
 
@@ -26,6 +27,9 @@ impl World {
             return;
         }
         self.cards.life_mut(card).recalled = true;
+        if let Some(tape) = self.recorder.tape(card) {
+            tape.push(at, Event::Recalled);
+        }
         if self.plan.reissue.way == ReissueWay::Return {
             self.present.insert(card); // its holder has no card until it comes back
         }
@@ -54,6 +58,9 @@ impl World {
             self.cards.replace(card);
         }
         self.cards.personalise(card, &pairs);
+        if let Some(tape) = self.recorder.tape(card) {
+            tape.push(at, Event::Reissued);
+        }
         let mut effects = std::mem::take(&mut self.server_out);
         self.server.reissue(card, &pairs, at, &mut effects);
         for &effect in &effects.effects {
@@ -62,6 +69,7 @@ impl World {
         effects.clear();
         self.server_out = effects;
         self.ledger.reissued(card);
+        self.dialogues.reissued(self.server.rules(), card, at);
         self.recorder.counts.reissues += 1;
     }
 }

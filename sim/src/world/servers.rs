@@ -2,15 +2,19 @@
 
 use keystorm_model::draw::{Purpose, Seed};
 use keystorm_model::fragment;
+use keystorm_model::message;
 use keystorm_model::outbox::Outbox;
+use keystorm_model::reject::Reject;
+use keystorm_model::rings::Ring;
 use keystorm_model::secure::Direction;
-use keystorm_model::server::{ServerEffect, ServerWork};
-use keystorm_model::{ClientId, ConnectionId, SimTime};
+use keystorm_model::server::{Directory, ServerEffect, ServerWork};
+use keystorm_model::{ClientId, ConnectionId, SimTime, Span};
 use keystorm_reports::results::Phase;
 
-use crate::plan::SessionPlan;
+use crate::plan::{Mishap, SessionPlan};
 use crate::record::Origin;
 use crate::record::digest::{Parties, Trace};
+use crate::record::tape::Event;
 
 use super::line::Attempt;
 use super::{Out, World, connection_of, sample};
@@ -21,7 +25,12 @@ const LATE_PROBE: u8 = 0x80;
 impl World {
     /// A datagram of `client` arrives at the server.
     pub fn server_receive(&mut self, at: SimTime, client: ClientId, datagram: &[u8], out: &mut Out) {
-        if self.station.is_idle(at) {
+        if self.crashes.is_down(at) {
+            self.recorder.counts.messages_lost += 1;
+            if let Some(tape) = self.recorder.tape_about(datagram) {
+                tape.push(at, Event::Dropped { down: true, datagram: datagram.to_vec() });
+            }
+        } else if self.station.is_idle(at) {
             self.delivered(at, client, datagram);
             self.serve(at, at, client, datagram, out);
         } else if self.station.enqueue(at, client, datagram) {
@@ -29,16 +38,25 @@ impl World {
             self.recorder.queue(at, self.station.waiting() as u64);
         } else {
             self.recorder.counts.messages_lost += 1;
+            if let Some(tape) = self.recorder.tape_about(datagram) {
+                tape.push(at, Event::Dropped { down: false, datagram: datagram.to_vec() });
+            }
         }
     }
 
-    /// When a waiting datagram can be served.
+    /// When a waiting datagram can be served, or the server crashes.
     pub fn server_due(&self) -> Option<SimTime> {
-        self.station.next_start()
+        match (self.station.next_start(), self.crashes.due()) {
+            (Some(start), Some(crash)) => Some(start.min(crash)),
+            (start, crash) => start.or(crash),
+        }
     }
 
-    /// Serves the first waiting datagram from `at` on.
+    /// Lets the server crash at `at`, if that is due, or else serves the first waiting datagram from then on.
     pub fn server_wake(&mut self, at: SimTime, out: &mut Out) {
+        if self.crash_server_if_due(at) {
+            return;
+        }
         if let Some(waiting) = self.station.dequeue(at) {
             self.serve(waiting.arrived, at, waiting.client, &waiting.datagram, out);
             self.station.recycle(waiting);
@@ -51,6 +69,11 @@ impl World {
     }
 
     fn serve(&mut self, arrived: SimTime, start: SimTime, client: ClientId, datagram: &[u8], out: &mut Out) {
+        if start > arrived
+            && let Some(tape) = self.recorder.tape_about(datagram)
+        {
+            tape.push(start, Event::Waited(start.since(arrived)));
+        }
         if !fragment::is_fragment(datagram) {
             return self.serve_message(arrived, start, client, datagram, out);
         }
@@ -74,8 +97,13 @@ impl World {
         datagram: &[u8],
         out: &mut Out,
     ) {
+        if let Some((Mishap::ServerCrash { after, down }, source)) = self.troubles.crashes_server(datagram) {
+            self.count_strike(source);
+            return self.crash_at(start, datagram, after, down);
+        }
         let mut effects = std::mem::take(&mut self.server_out);
         let work = self.server.step(start, datagram, &mut effects);
+        self.listen(start, datagram, &effects);
         self.crypto.ciphers += u64::from(work.proves + work.checks);
         // Each message of session data is sealed at one end and opened at the other.
         self.crypto.aeads += 2 * u64::from(work.aeads);
@@ -92,7 +120,7 @@ impl World {
             match effect {
                 ServerEffect::Answer { datagram, sequence, copy } => {
                     let attempt = Attempt { direction: Direction::Down, sequence, copy, fragment: 0 };
-                    self.send(finish, client, attempt, effects.get(datagram), out);
+                    self.answer(start, finish, client, attempt, effects.get(datagram), out);
                 }
                 ServerEffect::Stale { datagram, sequence } => {
                     // It belongs to no connection that could count it; its repeats must not share one fate.
@@ -100,12 +128,12 @@ impl World {
                     *stales = stales.wrapping_add(1);
                     let attempt =
                         Attempt { direction: Direction::Down, sequence, copy: 0x80 | *stales, fragment: 0 };
-                    self.send(finish, client, attempt, effects.get(datagram), out);
+                    self.answer(start, finish, client, attempt, effects.get(datagram), out);
                 }
                 ServerEffect::ProbeAnswer { datagram, sequence } => {
                     let copy = self.probe_copy(client, connection_of(effects.get(datagram)));
                     let attempt = Attempt { direction: Direction::Down, sequence, copy, fragment: 0 };
-                    self.send(finish, client, attempt, effects.get(datagram), out);
+                    self.answer(start, finish, client, attempt, effects.get(datagram), out);
                 }
                 effect => self.note(finish, true, effect, &effects),
             }
@@ -121,6 +149,71 @@ impl World {
             _ => 1,
         });
         fragments.max().unwrap_or(1) as u64
+    }
+
+    /// Lets the checkers hear what the server has just done with `datagram`.
+    pub(super) fn listen(&mut self, now: SimTime, datagram: &[u8], effects: &Outbox<ServerEffect>) {
+        if !matches!(self.plan.load.session, SessionPlan::Cards) {
+            return; // a probe is no dialogue
+        }
+        let staged = |card| self.server.directory().staged(card).is_some();
+        let wrong = self.dialogues.hear(self.server.rules(), now, datagram, effects, &staged);
+        for (card, what) in wrong {
+            self.ledger.violation(now, card, what);
+        }
+        let sealed = ServerEffect::Rejected(Reject::BadSeal);
+        if effects.effects.contains(&sealed)
+            && let Ok((header, _)) = message::decode(datagram)
+            // Under first-contact an interrupted renewal leaves a working key for good that the server does not have.
+            && self.agree_in(header.card, self.kind.shape.working().key(Ring::Internal))
+        {
+            let what = "session data came under another key than the server's".into();
+            self.ledger.violation(now, header.card, what);
+        }
+    }
+
+    /// The server crashes at a request that it was about to serve: before it acts on it, or as soon as it has.
+    fn crash_at(&mut self, at: SimTime, datagram: &[u8], after: bool, down: Span) {
+        if after {
+            let mut effects = std::mem::take(&mut self.server_out);
+            self.server.step(at, datagram, &mut effects);
+            self.listen(at, datagram, &effects);
+            for &effect in &effects.effects {
+                let sent = matches!(
+                    effect,
+                    ServerEffect::Answer { .. }
+                        | ServerEffect::Stale { .. }
+                        | ServerEffect::ProbeAnswer { .. }
+                );
+                if !sent {
+                    self.note(at, true, effect, &effects);
+                }
+            }
+            effects.clear();
+            self.server_out = effects;
+        } else {
+            self.recorder.counts.requests_lost_in_crashes += 1;
+        }
+        self.crash_server(at, down);
+    }
+
+    /// Hands an answer to the line at `finish`, unless the server crashes before.
+    fn answer(
+        &mut self,
+        start: SimTime,
+        finish: SimTime,
+        client: ClientId,
+        attempt: Attempt,
+        datagram: &[u8],
+        out: &mut Out,
+    ) {
+        let before = out.flights.len();
+        self.send(finish, client, attempt, datagram, out);
+        for flight in &out.flights[before..] {
+            if !flight.doomed {
+                self.crashes.answered(start, finish, client, flight.order);
+            }
+        }
     }
 
     /// Tells answers to the same probe apart: the server, which keeps nothing of it, cannot.
@@ -141,11 +234,13 @@ impl World {
 
     /// Checks what the server did at `at`, and counts it if it belongs to the load.
     pub(super) fn note(&mut self, at: SimTime, load: bool, effect: ServerEffect, out: &Outbox<ServerEffect>) {
+        self.recorder.server_did(at, effect);
         let counts = &mut self.recorder.counts;
         match effect {
             ServerEffect::CardRefused(_) => counts.auth_failed += u64::from(load),
             ServerEffect::Authenticated(_) => counts.auth_ok += u64::from(load),
             ServerEffect::Rejected(_) => counts.rejects += u64::from(load),
+            ServerEffect::Deferred(_) => counts.updates_deferred += u64::from(load),
             ServerEffect::UpdateStarted { card, connection, due } => {
                 counts.updates_started += u64::from(load);
                 self.recorder.renewal(due.depth).started += u64::from(load);

@@ -74,6 +74,17 @@ impl Station {
         true
     }
 
+    /// Forgets what waits and is being served at `at`; from `until` on every core is free. Returns how many waited.
+    pub fn crash(&mut self, at: SimTime, until: SimTime) -> u64 {
+        self.settle(at);
+        let lost = self.queue.len() as u64;
+        self.spare.extend(self.queue.drain(..).map(|waiting| waiting.datagram));
+        let cores = self.free_at.len();
+        self.free_at.clear();
+        self.free_at.extend(std::iter::repeat_n(Reverse(until), cores));
+        lost
+    }
+
     /// How many datagrams wait.
     pub fn waiting(&self) -> usize {
         self.queue.len()
@@ -169,6 +180,18 @@ mod tests {
         station.serve(us(0), 1, ServerWork::default());
         assert!(!station.is_idle(us(9)));
         assert!(station.is_idle(us(10)));
+    }
+
+    #[test]
+    fn a_crash_empties_queue_and_cores() {
+        let mut station = station(2);
+        for _ in 0..2 {
+            station.serve(us(0), 1, ServerWork::default());
+        }
+        assert!(station.enqueue(us(1), ClientId(1), b"a"));
+        assert_eq!((station.crash(us(5), us(9)), station.waiting(), station.next_start()), (1, 0, None));
+        assert!(!station.is_idle(us(8)) && station.is_idle(us(9)));
+        assert_eq!(station.queued(), 4_000, "it waited in vain");
     }
 
     #[test]

@@ -6,14 +6,15 @@ use std::path::PathBuf;
 use keystorm::engine::Progress;
 use keystorm::issue::{Order, fresh};
 use keystorm::plan::{
-    DelayPlan, EngineKind, FaultPlan, LinePlan, LossPlan, Plan, ReissueWay, ServerKeys, UpdatePlan,
+    ArrivalsPlan, DelayPlan, EngineKind, FaultPlan, LinePlan, LossPlan, Mishap, Plan, ReissueWay, ServerKeys,
+    UpdatePlan, Ways,
 };
 use keystorm::replicate::replicate;
 use keystorm::run::Finished;
 use keystorm::scenario;
 use keystorm_model::card::transport::Protocol;
 use keystorm_model::card::{PageLayout, WriteMode};
-use keystorm_model::server::{Embodiment, Recovery, RootRenewal};
+use keystorm_model::server::{Embodiment, Recovery, RootRenewal, Spread};
 use keystorm_model::suite::{Family, Sizes, SuiteId};
 use tempfile::TempDir;
 
@@ -37,7 +38,7 @@ const fn by_clock(name: &'static str, set: &'static [&'static str]) -> Fault {
 }
 
 /// Every fault. [`exercised`] sees to it that none is missing.
-pub(crate) const FAULTS: [Fault; 21] = [
+pub(crate) const FAULTS: &[Fault] = &[
     fault("none", &[]),
     fault("message loss", &["line.loss=12%"]),
     fault("bursts of loss", &["line.burst.p=5%", "line.burst.r=40%"]),
@@ -61,6 +62,10 @@ pub(crate) const FAULTS: [Fault; 21] = [
         "shadow pages, one for each key",
         &["faults.pull=35%", "card.nvm=shadow-page", "card.layout=page-per-key"],
     ),
+    fault(
+        "upper pairs that are torn, with escalation",
+        &["faults.pull=45%", "card.nvm=in-place", "update.escalation=true", "load.retry_visit.visits=6"],
+    ),
     fault("cards that speak T=0", &["faults.pull=20%", "card.protocol=T=0", "card.implicit_df=false"]),
     fault(
         "the root by itself",
@@ -80,7 +85,88 @@ pub(crate) const FAULTS: [Fault; 21] = [
             "reissue.takes=3s",
         ],
     ),
+    fault(
+        "an office's morning",
+        &["load.arrivals=office", "load.peak=3s", "load.sigma=1s", "load.share=60%"],
+    ),
+    fault("a trace of visits", &["load.arrivals=trace", "load.trace=visits.csv"]),
+    by_clock(
+        "turns at any time on a day with two peaks",
+        &[
+            "load.arrivals=transit",
+            "load.day=12s",
+            "load.repeat=12s",
+            "update.periods=['6s','11s']",
+            "update.spread=jitter",
+            "update.spread_window=6s",
+        ],
+    ),
+    by_clock(
+        "waves about a payday",
+        &[
+            "load.arrivals=payday",
+            "load.day=4s",
+            "load.repeat=12s",
+            "update.periods=['12s','12s']",
+            "update.spread=waves",
+            "update.spread_waves=3",
+            "update.spread_interval=3s",
+            "faults.pull=15%",
+        ],
+    ),
+    by_clock(
+        "a server that says later",
+        &[
+            "load.arrivals=poisson",
+            "load.every=7s",
+            "update.spread=admission",
+            "update.spread_admits=4",
+            "update.spread_interval=3s",
+            "update.spread_open=2",
+            "line.loss=4%",
+            "faults.pull=15%",
+        ],
+    ),
     by_clock("outages", &["faults.outage=[{site=0,at='2s',for='4s'},{site=1,at='3s',for='300ms'}]"]),
+    by_clock(
+        "outages of one direction and of all sites",
+        &[
+            "faults.outage=[{at='2s',for='400ms'},{at='3s',for='1s',direction='up'},{site=1,at='3s',for='2s',direction='down'}]",
+        ],
+    ),
+    fault("clients that crash", &["faults.client_crash=35%", "faults.client_crash_for=900ms"]),
+    fault("messages lost for good", &["faults.lose=35%"]),
+    fault("late messages", &["faults.late=50%", "faults.late_by=4s"]),
+    fault("cards put in again", &["faults.reinsert=35%"]),
+    fault(
+        "pulls at a named step",
+        &[
+            "faults.place=[{card=0,step='INTERNAL AUTHENTICATE Kai[1]',kind='pulled before'},{card=1,step='GET CHALLENGE',kind='pulled after'},{card=2,connection=2,step='EXTERNAL AUTHENTICATE Kae[2]',kind='pulled during',moment=0},{card=2,step='GET CHALLENGE',kind='pulled before'}]",
+        ],
+    ),
+    fault(
+        "messages at a named step",
+        &[
+            "faults.place=[{card=0,step='CardProof',kind='lost up'},{card=1,step='ServerProof',kind='lost down'},{card=2,step='ServerVerdict',kind='late',by='3s'},{card=3,step='Verdict',kind='late',by='3s'},{card=4,step='CardProof',kind='reinserted'},{card=5,step='ServerChallenge',kind='client crash',for='1s'}]",
+        ],
+    ),
+    by_clock(
+        "crashes at a named step",
+        &[
+            "faults.place=[{card=3,step='ServerVerdict',kind='server crash before',for='300ms'},{card=4,step='CardProof',kind='server crash after',for='20ms'}]",
+        ],
+    ),
+    by_clock(
+        "clients that are down",
+        &[
+            "faults.client_down=[{client=3,at='2s',for='700ms'},{client=17,at='3s',for='1s'},{client=20,at='3100ms',for='5s'}]",
+        ],
+    ),
+    by_clock("a server that is down", &["faults.server_down=[{at='2s',for='700ms'},{at='4s',for='9ms'}]"]),
+    by_clock(
+        "a server that crashes",
+        &["faults.server_crash={every='2s',for='300ms'}", "server.costs.datagram=3ms"],
+    ),
     by_clock("periods that turn", &["update.periods=['3s','5s']", "update.due=none"]),
     by_clock("impatient clients", &["line.retry.first=7100us", "line.retry.tries=9"]),
     by_clock("a full queue", &["server.cores=1", "server.queue=2", "server.costs.datagram=9ms"]),
@@ -107,14 +193,19 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    /// Every combination with the first suite. What a key is decides no message, so that the others meet every fault, but
-    /// not with each embodiment and policy; and the slower it is to make keys, the fewer of the faults.
+    /// With the first suite every fault with every embodiment and with every recovery; with KEYSTORM_FULL=1 every combination
+    /// of the three. What a key is decides no message, so that the other suites meet every fault once; and the slower it is to
+    /// make keys, the fewer of the faults.
     pub(crate) fn all() -> Vec<Case> {
+        let full = std::env::var_os("KEYSTORM_FULL").is_some();
         let [first, others @ ..] = SuiteId::ALL;
         let mut all = Vec::new();
-        for embodiment in Embodiment::ALL {
-            for recovery in Recovery::ALL {
-                all.extend(FAULTS.iter().map(|fault| Case { embodiment, recovery, suite: first, fault }));
+        for (e, embodiment) in Embodiment::ALL.into_iter().enumerate() {
+            for (r, recovery) in Recovery::ALL.into_iter().enumerate() {
+                // A Latin square: in each row and column every fault is there once in as many recoveries.
+                let chosen = |f: &usize| full || (e + r + f).is_multiple_of(Recovery::ALL.len());
+                let faults = FAULTS.iter().enumerate().filter(|(f, _)| chosen(f));
+                all.extend(faults.map(|(_, fault)| Case { embodiment, recovery, suite: first, fault }));
             }
         }
         for (number, suite) in others.into_iter().enumerate() {
@@ -182,6 +273,15 @@ fn symmetric() -> impl Iterator<Item = SuiteId> {
     SuiteId::ALL.into_iter().filter(|suite| suite.family() == Family::Symmetric)
 }
 
+/// A trace: each of two dozen cards comes twice, to another client the second time.
+fn visits() -> String {
+    let visit = |no: u32| {
+        let (card, again) = (no % 24, no / 24);
+        format!("{}ms,{card},{}\n", 241 * card + 12_007 * again, (5 * card + again) % 12)
+    };
+    (0..48).map(visit).fold("time,card,client\n".into(), |text, line| text + &line)
+}
+
 /// A scenario file in a directory that lives as long as this.
 pub(crate) struct Scenario {
     path: PathBuf,
@@ -193,6 +293,7 @@ impl Scenario {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("agree.toml");
         std::fs::write(&path, text).unwrap();
+        std::fs::write(dir.path().join("visits.csv"), visits()).unwrap();
         Scenario { path, _dir: dir }
     }
 
@@ -249,9 +350,31 @@ impl Coverage {
 /// What a plan exercises of all that can go wrong. A new field of these plans does not compile until it is named
 /// here, and then fails the test until a row of [`FAULTS`] has it.
 fn exercised(plan: &Plan) -> Vec<(&'static str, bool)> {
-    let FaultPlan { pull, outages } = &plan.faults;
-    let UpdatePlan { embodiments: _, complement, periods: _, orders, root, due: _, recovery: _ } =
-        &plan.update;
+    let FaultPlan {
+        pull,
+        client_crash,
+        client_crash_for: _,
+        client_downs,
+        lose,
+        late,
+        late_by: _,
+        reinsert,
+        placed,
+        outages,
+        server_downs,
+        server_crash,
+    } = &plan.faults;
+    let UpdatePlan {
+        embodiments: _,
+        complement,
+        periods: _,
+        orders,
+        root,
+        due: _,
+        recovery: _,
+        escalation,
+        spread,
+    } = &plan.update;
     let (reissue, rules) = (&plan.reissue, &plan.card.rules);
     let LinePlan {
         delay,
@@ -275,9 +398,28 @@ fn exercised(plan: &Plan) -> Vec<(&'static str, bool)> {
         LossPlan::Independent(loss) => (!loss.is_zero(), false),
         LossPlan::Burst { p, .. } => (false, !p.is_zero()),
     };
-    vec![
+    let arrivals = match &plan.load.arrivals {
+        ArrivalsPlan::Uniform { .. } => "uniform arrivals",
+        ArrivalsPlan::Office { .. } => "an office",
+        ArrivalsPlan::Transit { .. } => "transit",
+        ArrivalsPlan::Payday { .. } => "payday",
+        ArrivalsPlan::Poisson { .. } => "calls",
+        ArrivalsPlan::Trace(_) => "a trace",
+    };
+    let spread = match spread {
+        Spread::None => "no spreading",
+        Spread::Jitter { .. } => "jitter",
+        Spread::Waves { .. } => "waves",
+        Spread::Admission(_) => "admission",
+    };
+    let kinds = Mishap::names().into_iter();
+    let placed = kinds.map(|kind| (kind, placed.iter().any(|fault| fault.mishap.name() == kind)));
+    let mut exercised = vec![
+        (arrivals, true),
+        (spread, true),
         ("update.order", !orders.is_empty()),
         ("update.complement", *complement),
+        ("update.escalation", *escalation),
         ("the root by itself", *root == Some(RootRenewal::Itself)),
         ("the root by its issuer", *root == Some(RootRenewal::Reissue)),
         ("cards that go back", reissue.after_refusals.is_some() && reissue.way == ReissueWay::Return),
@@ -290,7 +432,18 @@ fn exercised(plan: &Plan) -> Vec<(&'static str, bool)> {
         ("T=0", rules.protocol == Protocol::T0),
         ("SELECT", !rules.implicit_df),
         ("faults.pull", !pull.is_zero()),
-        ("faults.outage", !outages.is_empty()),
+        ("faults.outage of one site", outages.iter().any(|outage| outage.site.is_some())),
+        ("faults.outage of all sites", outages.iter().any(|outage| outage.site.is_none())),
+        ("faults.outage both ways", outages.iter().any(|outage| outage.ways == Ways::Both)),
+        ("faults.outage upward", outages.iter().any(|outage| outage.ways == Ways::Up)),
+        ("faults.outage downward", outages.iter().any(|outage| outage.ways == Ways::Down)),
+        ("faults.client_crash", !client_crash.is_zero()),
+        ("faults.client_down", !client_downs.is_empty()),
+        ("faults.lose", !lose.is_zero()),
+        ("faults.late", !late.is_zero()),
+        ("faults.reinsert", !reinsert.is_zero()),
+        ("faults.server_down", !server_downs.is_empty()),
+        ("faults.server_crash", server_crash.is_some()),
         ("line.loss", independent),
         ("line.burst", burst),
         ("line.duplicate", !duplicate.is_zero()),
@@ -301,7 +454,9 @@ fn exercised(plan: &Plan) -> Vec<(&'static str, bool)> {
         ("fixed delay", fixed),
         ("uniform delay", uniform),
         ("exponential delay", exponential),
-    ]
+    ];
+    exercised.extend(placed);
+    exercised
 }
 
 /// What is kept of a run.

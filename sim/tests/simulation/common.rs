@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use keystorm::plan::Plan;
 use keystorm::run::{Finished, simulate};
 use keystorm::scenario;
-use keystorm_reports::results::{CardRow, Results};
+use keystorm_reports::results::{CardRow, Outcome, PairState, Results};
 use keystorm_reports::summary_table;
 
 /// Makes the quickstart small enough for debug builds, and has enough cards pulled out to be worth a look.
@@ -32,6 +32,40 @@ pub(crate) fn reduced(overrides: &[&str]) -> Plan {
         let problems: Vec<String> = error.problems().map(ToString::to_string).collect();
         panic!("{overrides:?} does not load: {problems:#?}")
     })
+}
+
+/// No loss and no pull: what a fault does is then its own doing.
+pub(crate) const QUIET: [&str; 2] = ["line.loss=0", "faults.pull=0"];
+
+/// The reduced quickstart without loss and pulls, with further overrides.
+pub(crate) fn quiet_but(overrides: &[&str]) -> Plan {
+    reduced(&[&QUIET, overrides].concat())
+}
+
+/// Every card has its new keys, and the server the same.
+pub(crate) fn assert_all_renewed(finished: &Finished) {
+    for card in cards(finished) {
+        assert!(matches!(card.outcome, Outcome::Unharmed | Outcome::Healed), "{card:?}");
+        assert_eq!(card.depths[0].state, PairState::New, "{card:?}");
+    }
+}
+
+/// The failures of a cause.
+pub(crate) fn failed(finished: &Finished, cause: &str) -> u64 {
+    finished
+        .results
+        .failures
+        .iter()
+        .filter(|failure| failure.cause == cause)
+        .map(|failure| failure.count)
+        .sum()
+}
+
+/// A count within five standard deviations of a binomial one.
+pub(crate) fn assert_binomial(count: u64, chances: u64, probability: f64) {
+    let mean = chances as f64 * probability;
+    let bound = 5.0 * (mean * (1.0 - probability)).sqrt();
+    assert!((count as f64 - mean).abs() <= bound, "{count} of {chances}, expected {mean} within {bound}");
 }
 
 /// Runs a plan to its end. No rule may have been violated, and what is counted must add up.

@@ -1,34 +1,13 @@
 //! Every fault strikes when it is asked for, and all that it breaks heals, except where a policy does not promise it.
 
-use keystorm::plan::Plan;
-use keystorm::run::Finished;
 use keystorm::world::load::arrivals;
 use keystorm::world::site_of;
 use keystorm_reports::results::{CardRow, Outcome, PairState};
 
-use crate::common::{assert_code, cards, fired, names_in, reduced, run, run_reduced, stderr};
-
-/// No loss and no pull: what a fault does is then its own doing.
-const QUIET: [&str; 2] = ["line.loss=0", "faults.pull=0"];
-
-fn quiet_but(overrides: &[&str]) -> Plan {
-    reduced(&[&QUIET, overrides].concat())
-}
-
-/// Every card has its new keys, and the server the same.
-fn assert_all_renewed(finished: &Finished) {
-    for card in cards(finished) {
-        assert!(matches!(card.outcome, Outcome::Unharmed | Outcome::Healed), "{card:?}");
-        assert_eq!(card.depths[0].state, PairState::New, "{card:?}");
-    }
-}
-
-/// A count within five standard deviations of a binomial one.
-fn assert_binomial(count: u64, chances: u64, probability: f64) {
-    let mean = chances as f64 * probability;
-    let bound = 5.0 * (mean * (1.0 - probability)).sqrt();
-    assert!((count as f64 - mean).abs() <= bound, "{count} of {chances}, expected {mean} within {bound}");
-}
+use crate::common::{
+    assert_all_renewed, assert_binomial, assert_code, cards, fired, names_in, quiet_but, reduced, run,
+    run_reduced, stderr,
+};
 
 #[test]
 fn without_faults_nothing_fails() {

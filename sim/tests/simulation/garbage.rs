@@ -72,8 +72,8 @@ impl Driver {
             let all = [flight, back, arrival, server, desk.map(|(at, _)| at), litter.then_some(rubbish)];
             let Some(at) = all.into_iter().flatten().min().filter(|&at| at < horizon) else { break };
             if flight == Some(at) {
-                let Reverse((at, _, up, client, bytes)) = self.flights.pop().unwrap();
-                self.receive(at, up, client, &bytes);
+                let Reverse((at, order, up, client, bytes)) = self.flights.pop().unwrap();
+                self.receive(at, up, client, order, &bytes);
                 self.seen.push((up, bytes));
             } else if arrival == Some(at) {
                 let arrival = holders.next().unwrap();
@@ -95,11 +95,11 @@ impl Driver {
         self.world.finish(in_flight);
     }
 
-    fn receive(&mut self, at: SimTime, up: bool, client: ClientId, bytes: &[u8]) {
+    fn receive(&mut self, at: SimTime, up: bool, client: ClientId, order: u64, bytes: &[u8]) {
         if up {
             self.world.server_receive(at, client, bytes, &mut self.out);
         } else {
-            self.world.client_receive(at, client, bytes, &mut self.out);
+            self.world.client_receive(at, client, order, bytes, &mut self.out);
         }
     }
 
@@ -153,7 +153,7 @@ impl Driver {
         }
         self.thrown += 1;
         self.malformed += u64::from(malformed);
-        self.receive(at, up, client, &bytes);
+        self.receive(at, up, client, 0, &bytes);
     }
 }
 

@@ -37,6 +37,9 @@ fn a_visit_takes_place_or_is_skipped_whatever_the_engine() {
         &["load.repeat=30s", "load.window=30s"][..],
         &["load.arrivals=office", "load.repeat=40s", "load.sigma=5s"],
         &["load.arrivals=poisson", "load.every=25s"],
+        &["load.arrivals=office", "load.repeat=40s", "load.sigma=5s", "load.share=60%"],
+        &["load.arrivals=transit", "load.repeat=25s", "load.day=25s"],
+        &["load.arrivals=payday", "load.repeat=30s", "load.day=10s"],
     ] {
         let (plan, summary) = agreed(&[&CROWDED[..], load].concat());
         let due = arrivals(&plan).len() as u64;
@@ -44,6 +47,21 @@ fn a_visit_takes_place_or_is_skipped_whatever_the_engine() {
         assert_eq!(started + skipped, due, "{load:?}");
         assert!(skipped > 20 && started > 100, "{load:?}: {started} started, {skipped} skipped");
     }
+}
+
+#[test]
+fn a_trace_says_who_comes_when_and_where_whatever_the_engine() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("visits.csv");
+    // Every card comes twice, to another client the second time; card 7 comes once more while it is being served.
+    let lines: String = (0..60).map(|card| format!("{}ms,{card},{}\n", 137 * card, card % 5)).collect();
+    let again: String = (0..60).map(|card| format!("{},{card},{}\n", 100 + card, (card + 1) % 5)).collect();
+    std::fs::write(&path, format!("time,card,client\n{again}{lines}107.01,7,0\n")).unwrap();
+    let trace = format!("load.trace={}", path.display());
+    let load = ["load.arrivals=trace", &trace, "faults.pull=0", "line.loss=0"];
+    let (plan, summary) = agreed(&[&CROWDED[..], &load].concat());
+    assert_eq!(arrivals(&plan).len(), 121);
+    assert_eq!((summary.count("sessions_completed"), summary.count("arrivals_skipped")), (120, 1));
 }
 
 #[test]

@@ -282,7 +282,8 @@ impl Office {
             embodiments: vec![Embodiment::One],
             complement: false,
             recovery: plan.update.recovery,
-            schedule: Schedule { periods: Vec::new(), orders: Vec::new(), root: None },
+            escalation: false,
+            schedule: Schedule::default(),
             response_bytes: plan.load.response_bytes,
             idle: common.rules.retry.patience() * 2 + Span::from_secs(60),
         };

@@ -422,6 +422,9 @@ impl Reference {
 
     fn check(&mut self, apdu: &Apdu) -> Result<Vec<u8>, Stop> {
         let [_, _, p1, p2] = apdu.head;
+        if !apdu.data.is_empty() {
+            self.server = None;
+        }
         if p2 & 0xe0 != 0x80 || p1 != 0 {
             return Err(Refused(0x6a86));
         }
@@ -431,7 +434,6 @@ impl Reference {
         if apdu.data.is_empty() {
             return Err(if tries == 0 { Refused(0x6983) } else { left(tries) });
         }
-        self.server = None;
         if tries == 0 {
             return Err(Refused(0x6983));
         }

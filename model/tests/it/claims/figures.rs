@@ -5,7 +5,7 @@ use keystorm_model::client::{Cause, Ending, Step};
 use keystorm_model::message::{self, Message};
 use keystorm_model::rings::{KeyRef, RenewalRule};
 use keystorm_model::secure::{Channel, Direction};
-use keystorm_model::server::{Embodiment, ServerEffect};
+use keystorm_model::server::{Due, Embodiment, ServerEffect, Stamp};
 use keystorm_model::suite::Comparison;
 use keystorm_model::{ConnectionId, Depth};
 
@@ -252,7 +252,8 @@ fn passes_through_the_client(bench: &Bench, id: ConnectionId) {
 /// nothing is on the server, and no command follows the refusal.
 fn stops_at_the_first_no(setup: &Setup, index: usize, key: KeyRef) -> (Bench, ConnectionId) {
     let mut bench = setup.bench();
-    let keys: Vec<_> = setup.bench().server.rules().renewed_keys(CARD, Depth(setup.depth())).collect();
+    let due = Due { depth: Depth(setup.depth()), since: Stamp::NEVER, escalated: false };
+    let keys: Vec<_> = setup.bench().server.rules().renewed_keys(CARD, due).collect();
     let [old, _] = values(&bench, &keys);
     let id = misled(&mut bench, index, key.ring, key.no.0);
     bench.settle();

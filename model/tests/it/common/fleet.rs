@@ -81,6 +81,18 @@ impl Directory for Watched {
         self.inner.drop_stage(card);
     }
 
+    fn refuse(&mut self, card: CardId, depth: Depth) {
+        self.inner.refuse(card, depth);
+    }
+
+    fn refused(&self, card: CardId) -> Option<Depth> {
+        self.inner.refused(card)
+    }
+
+    fn forget_refusal(&mut self, card: CardId) {
+        self.inner.forget_refusal(card);
+    }
+
     fn recall(&mut self, card: CardId, recalled: bool) {
         self.inner.recall(card, recalled);
     }

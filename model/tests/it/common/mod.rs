@@ -17,7 +17,7 @@ use keystorm_model::draw::{Draws, Purpose, Seed, owner};
 use keystorm_model::outbox::Outbox;
 use keystorm_model::rings::{KeyRef, RingShape};
 use keystorm_model::server::{
-    Directory, Embodiment, Order, Recovery, RootRenewal, Schedule, Server, ServerEffect, ServerRules,
+    Directory, Embodiment, Order, Recovery, RootRenewal, Schedule, Server, ServerEffect, ServerRules, Spread,
 };
 use keystorm_model::suite::{Comparison, SuiteId};
 use keystorm_model::{CardId, ConnectionId, Depth, SimTime, Span};
@@ -62,6 +62,7 @@ pub(crate) struct Setup {
     kind: CardType,
     schedule: Schedule,
     recovery: Recovery,
+    escalation: bool,
     embodiments: Vec<Embodiment>,
     complement: bool,
 }
@@ -71,8 +72,9 @@ pub(crate) fn seeded(seed: u64) -> Setup {
     Setup {
         seed: Seed(seed),
         kind: KIND,
-        schedule: Schedule { periods: Vec::new(), orders: Vec::new(), root: None },
+        schedule: Schedule::default(),
         recovery: Recovery::UntilCommitted,
+        escalation: false,
         embodiments: vec![Embodiment::One],
         complement: false,
     }
@@ -96,10 +98,22 @@ impl Setup {
         self
     }
 
+    /// How the renewals of a period are spread.
+    pub(crate) fn spread(mut self, spread: Spread) -> Self {
+        self.schedule.spread = spread;
+        self
+    }
+
     /// The root renews itself, and is due like other depths.
     pub(crate) fn root_renews_itself(mut self) -> Self {
         self.schedule.root = Some(RootRenewal::Itself);
         self.kind.rules.root_self_renewal = true;
+        self
+    }
+
+    /// What happens at the root.
+    pub(crate) fn root(mut self, root: Option<RootRenewal>) -> Self {
+        self.schedule.root = root;
         self
     }
 
@@ -123,6 +137,11 @@ impl Setup {
 
     pub(crate) fn recovery(self, recovery: Recovery) -> Self {
         Setup { recovery, ..self }
+    }
+
+    /// An upper pair that was refused is renewed by the pair one deeper.
+    pub(crate) fn escalating(self) -> Self {
+        Setup { escalation: true, ..self }
     }
 
     pub(crate) fn embodiment(self, embodiment: Embodiment) -> Self {
@@ -151,6 +170,7 @@ impl Setup {
             embodiments: self.embodiments.clone(),
             complement: self.complement,
             recovery: self.recovery,
+            escalation: self.escalation,
             schedule: self.schedule.clone(),
             response_bytes: RESPONSE_BYTES,
             idle: IDLE,
@@ -221,9 +241,10 @@ pub(crate) fn answer_to_reset(kind: &CardType) -> Vec<u8> {
 }
 
 /// Clients that do as the cards' answers to reset say.
-fn client_rules(kind: &CardType) -> ClientRules {
+fn client_rules(kind: &CardType, escalation: bool) -> ClientRules {
     let AnswerToReset { protocol, implicit_df, .. } = AnswerToReset::parse(&answer_to_reset(kind)).unwrap();
-    ClientRules { protocol, implicit_df, ..ClientRules::new(SUITE, RETRY, EXCHANGES, REQUEST_BYTES) }
+    let rules = ClientRules::new(SUITE, RETRY, EXCHANGES, REQUEST_BYTES);
+    ClientRules { protocol, implicit_df, reports_refusals: escalation, ..rules }
 }
 
 impl Bench {
@@ -260,7 +281,7 @@ impl Bench {
         card.power_up(&self.kind, memory, &mut Power::steady()).expect("steady power lasts");
         self.desks[desk].connection = connection;
         self.desks[desk].reader = Some(Inserted { id, card, draws, commands: 0, pull });
-        let rules = client_rules(&self.kind);
+        let rules = client_rules(&self.kind, self.server.rules().escalation);
         let connect =
             |client: &mut Client, now, out: &mut _| client.connect(&rules, now, id, connection, out);
         self.client(desk, connect);
@@ -268,11 +289,7 @@ impl Bench {
 
     /// The server crashes and starts again: its directory is all that it has left.
     pub(crate) fn restart_server(&mut self) {
-        let rules = self.server.rules().clone();
-        let start = |directory| Server::start(rules.clone(), self.seed, directory, CARDS);
-        let nothing = start(Watched::new(Vec::new(), self.kind.shape, 0));
-        let directory = std::mem::replace(&mut self.server, nothing).stop();
-        self.server = start(directory);
+        self.server.restart(&mut Outbox::default());
         self.judge.forgets_open_updates();
     }
 
@@ -364,7 +381,7 @@ impl Bench {
     }
 
     fn client_input(&mut self, desk: usize, input: ClientInput<'_>) {
-        let rules = client_rules(&self.kind);
+        let rules = client_rules(&self.kind, self.server.rules().escalation);
         self.client(desk, |client, now, out| client.step(&rules, now, input, out));
     }
 

@@ -1,0 +1,92 @@
+//! What a campaign's directory holds, read back without its scenario.
+
+use serde_json::Value;
+
+use super::dir::CampaignDir;
+use super::tables::PointRows;
+
+/// What a manifest says of a campaign.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    /// The scenario's name.
+    pub scenario: String,
+    /// Version of keystorm.
+    pub version: String,
+    /// The keys that vary, each with its values.
+    pub axes: Vec<(String, Vec<String>)>,
+    /// What each axis says at each point.
+    pub points: Vec<Vec<String>>,
+    /// The engine of the first point.
+    pub engine: String,
+    /// The first seed.
+    pub seed: u64,
+    /// Runs of each point, or at most so many.
+    pub replications: u32,
+    /// The condition under which a point may stop before.
+    pub until: Option<String>,
+    /// The point that the others are held against, from 1.
+    pub base: Option<u32>,
+    /// The resolved scenario of the first point.
+    pub scenario_text: String,
+}
+
+impl Shape {
+    /// Reads a manifest; `None`: this version cannot.
+    pub fn of(manifest: &Value) -> Option<Shape> {
+        let text = |value: &Value| Some(value.as_str()?.to_owned());
+        let texts = |values: &Value| values.as_array()?.iter().map(text).collect::<Option<Vec<_>>>();
+        let small = |value: &Value| u32::try_from(value.as_u64()?).ok();
+        let axis = |axis: &Value| Some((text(&axis["key"])?, texts(&axis["values"])?));
+        let points = manifest["points"].as_array()?;
+        Some(Shape {
+            scenario: text(&manifest["scenario"])?,
+            version: text(&manifest["version"])?,
+            axes: manifest["axes"].as_array()?.iter().map(axis).collect::<Option<_>>()?,
+            points: points.iter().map(|point| texts(&point["values"])).collect::<Option<_>>()?,
+            engine: text(&points.first()?["engine"])?,
+            seed: manifest["seed"].as_u64()?,
+            replications: small(&manifest["replications"])?,
+            until: text(&manifest["until"]),
+            base: small(&manifest["base"]),
+            scenario_text: text(&manifest["scenario_text"])?,
+        })
+    }
+
+    /// The keys that vary.
+    pub fn keys(&self) -> Vec<String> {
+        self.axes.iter().map(|(key, _)| key.clone()).collect()
+    }
+
+    /// The runs of every point, from whichever of `parts` has them.
+    ///
+    /// # Errors
+    /// The runs that none has, as point and replication.
+    pub fn collect(&self, parts: &[CampaignDir]) -> Result<Vec<PointRows>, Vec<(u32, u32)>> {
+        let mut missing = Vec::new();
+        let mut points = Vec::new();
+        for (point, values) in (1u32..).zip(&self.points) {
+            let mut runs = Vec::new();
+            for replication in 1..=self.replications {
+                match parts.iter().find_map(|part| part.run(point, replication)) {
+                    Some(run) => runs.push(run),
+                    // It stopped here, since it had enough.
+                    None if self.until.is_some() && replication > 1 => break,
+                    None => missing.push((point, replication)),
+                }
+            }
+            points.push(PointRows { point, values: values.clone(), runs });
+        }
+        if missing.is_empty() { Ok(points) } else { Err(missing) }
+    }
+
+    /// Whatever runs there are, and the points that have any: a plan looks at few of its points.
+    pub fn collect_made(&self, dir: &CampaignDir) -> Vec<PointRows> {
+        let runs = |point| (1..=self.replications).map_while(move |replication| dir.run(point, replication));
+        let all = (1u32..).zip(&self.points).map(|(point, values)| PointRows {
+            point,
+            values: values.clone(),
+            runs: runs(point).collect(),
+        });
+        all.filter(|point| !point.runs.is_empty()).collect()
+    }
+}

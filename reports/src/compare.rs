@@ -1,0 +1,265 @@
+//! `keystorm compare`: what differs between two runs, or between two campaigns and how surely.
+
+use serde_json::{Value, json};
+
+use crate::campaign::{Measure, PointRows, measures, text::columns};
+use crate::html::{StoredCampaign, StoredRun};
+use crate::statistics::{Interval, Sample, welch};
+
+/// What was compared, for people and for programs.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Comparison {
+    /// For people.
+    pub text: String,
+    /// For programs.
+    pub json: Value,
+}
+
+/// Holds run `b` against run `a`: keys of their scenarios, facts and figures.
+pub fn compare_runs(a: &StoredRun, b: &StoredRun) -> Comparison {
+    let keys = different_keys(&a.scenario_text, &b.scenario_text);
+    let measured = measures();
+    let is_measure = |name: &str| measured.iter().any(|measure| measure.name == name);
+    let cells = |name: &str| [a.summary.first(name).to_owned(), b.summary.first(name).to_owned()];
+    let facts: Vec<Differing> = (a.summary.header.iter())
+        .filter(|name| !is_measure(name))
+        .map(|name| (name.clone(), cells(name)))
+        .filter(|(_, [a, b])| a != b)
+        .collect();
+    let figures: Vec<Pair> =
+        measured.iter().map(|measure| Pair::new(measure, cells(&measure.name))).collect();
+    let different: Vec<&Pair> = figures.iter().filter(|pair| pair.cells[0] != pair.cells[1]).collect();
+
+    let mut text = String::new();
+    section(&mut text, "Scenario", &keys, "the same");
+    section(&mut text, "Facts", &facts, "the same");
+    text.push_str("Figures\n");
+    let mut rows = vec![["", "A", "B", "B - A", "relative"].map(str::to_owned).to_vec()];
+    rows.extend(different.iter().map(|pair| pair.row()));
+    if !different.is_empty() {
+        text.push_str(&columns(&rows));
+    }
+    text.push_str(&format!("{} figures are equal.\n", figures.len() - different.len()));
+    if keys.is_empty() && different.is_empty() {
+        text.push_str("No key of the scenario and no figure differs.\n");
+    }
+    let json = json!({
+        "kind": "run",
+        "scenario": named(&keys),
+        "facts": named(&facts),
+        "figures": figures.iter().map(Pair::json).collect::<Vec<_>>(),
+    });
+    Comparison { text, json }
+}
+
+/// A key or a fact, and what A and B say; empty where one says nothing.
+type Differing = (String, [String; 2]);
+
+/// The keys of two resolved scenarios that differ: `key = value`, one per line, sorted.
+fn different_keys(a: &str, b: &str) -> Vec<Differing> {
+    let parse = |text: &str| {
+        let pairs = text.lines().filter_map(|line| line.split_once(" = "));
+        pairs
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let [a, b] = [parse(a), parse(b)];
+    let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+    let value =
+        |map: &std::collections::BTreeMap<String, String>, key| map.get(key).cloned().unwrap_or_default();
+    keys.into_iter()
+        .filter(|key| a.get(*key) != b.get(*key))
+        .map(|key| (key.clone(), [value(&a, key), value(&b, key)]))
+        .collect()
+}
+
+fn section(text: &mut String, title: &str, differing: &[Differing], none: &str) {
+    if differing.is_empty() {
+        text.push_str(&format!("{title}: {none}\n\n"));
+        return;
+    }
+    text.push_str(&format!("{title}\n"));
+    for (name, [a, b]) in differing {
+        let said = |words: &str| if words.is_empty() { "-".to_owned() } else { words.to_owned() };
+        text.push_str(&format!("  {name}: {} in A, {} in B\n", said(a), said(b)));
+    }
+    text.push('\n');
+}
+
+fn named(differing: &[Differing]) -> Value {
+    Value::Object(differing.iter().map(|(name, [a, b])| (name.clone(), json!({ "a": a, "b": b }))).collect())
+}
+
+/// A figure of two runs.
+struct Pair {
+    measure: String,
+    decimals: usize,
+    cells: [String; 2],
+}
+
+impl Pair {
+    fn new(measure: &Measure, cells: [String; 2]) -> Pair {
+        let decimals = cells.iter().filter_map(|cell| Some(cell.split_once('.')?.1.len())).max().unwrap_or(0);
+        Pair { measure: measure.name.clone(), decimals, cells }
+    }
+
+    fn numbers(&self) -> [Option<f64>; 2] {
+        [self.cells[0].parse().ok(), self.cells[1].parse().ok()]
+    }
+
+    fn difference(&self) -> Option<f64> {
+        let [a, b] = self.numbers();
+        Some(b? - a?)
+    }
+
+    /// Relative to A; `None` where that is 0.
+    fn relative(&self) -> Option<f64> {
+        let a = self.numbers()[0].filter(|a| *a != 0.0)?;
+        Some(self.difference()? / a)
+    }
+
+    fn row(&self) -> Vec<String> {
+        let shown = |cell: &String| if cell.is_empty() { "-".to_owned() } else { cell.clone() };
+        let decimals = self.decimals;
+        vec![
+            self.measure.clone(),
+            shown(&self.cells[0]),
+            shown(&self.cells[1]),
+            self.difference().map_or("-".into(), |difference| format!("{difference:+.decimals$}")),
+            percent(self.relative()),
+        ]
+    }
+
+    fn json(&self) -> Value {
+        let [a, b] = self.numbers();
+        json!({ "figure": self.measure, "a": a, "b": b, "difference": self.difference(), "relative": self.relative() })
+    }
+}
+
+fn percent(relative: Option<f64>) -> String {
+    relative.map_or("-".to_owned(), |relative| format!("{:+.1} %", relative * 100.0))
+}
+
+/// A figure at one point of two campaigns.
+struct Contrast {
+    point: String,
+    measure: Measure,
+    means: [Option<f64>; 2],
+    /// Of B - A, with how many runs or pairs it rests on.
+    interval: Interval,
+    paired: bool,
+}
+
+impl Contrast {
+    /// Paired by seed where both have two seeds or more in common: with common random numbers most of what differs by chance
+    /// differs alike. By Welch's t otherwise.
+    fn of(a: &PointRows, b: &PointRows, measure: &Measure) -> Option<Contrast> {
+        let name = &measure.name;
+        let seeded = |rows: &PointRows| -> Vec<(String, f64)> {
+            let runs = rows.runs.iter();
+            runs.filter_map(|run| Some((run.cell("seed")?.to_owned(), run.number(name)?))).collect()
+        };
+        let [of_a, of_b] = [seeded(a), seeded(b)];
+        let pairs: Vec<f64> = (of_a.iter())
+            .filter_map(|(seed, a)| Some(of_b.iter().find(|(other, _)| other == seed)?.1 - a))
+            .collect();
+        let values = |of: &[(String, f64)]| of.iter().map(|&(_, value)| value).collect::<Vec<f64>>();
+        let [of_a, of_b] = [values(&of_a), values(&of_b)];
+        let paired = pairs.len() >= 2;
+        let interval = if paired { Sample::of(&pairs).interval()? } else { welch(&of_a, &of_b)? };
+        let means = [Sample::of(&of_a).mean, Sample::of(&of_b).mean];
+        Some(Contrast { point: a.values.join(", "), measure: measure.clone(), means, interval, paired })
+    }
+
+    fn relative(&self) -> Option<f64> {
+        Some(self.interval.mean / self.means[0].filter(|a| *a != 0.0)?)
+    }
+
+    fn row(&self) -> Vec<String> {
+        let decimals = self.measure.decimals();
+        let number =
+            |number: Option<f64>| number.map_or("-".to_owned(), |number| format!("{number:.decimals$}"));
+        let Interval { mean, low, high } = self.interval;
+        vec![
+            self.point.clone(),
+            self.measure.name.clone(),
+            number(self.means[0]),
+            number(self.means[1]),
+            format!("{mean:+.decimals$}"),
+            format!("{low:+.decimals$} to {high:+.decimals$}"),
+            percent(self.relative()),
+        ]
+    }
+
+    fn json(&self) -> Value {
+        let Interval { mean, low, high } = self.interval;
+        json!({
+            "point": self.point, "figure": self.measure.name, "a_mean": self.means[0], "b_mean": self.means[1],
+            "difference": mean, "ci95_low": low, "ci95_high": high, "relative": self.relative(),
+            "method": if self.paired { "paired by seed" } else { "welch" }, "significant": self.interval.excludes_zero(),
+        })
+    }
+}
+
+/// Holds campaign `b` against campaign `a`, point by point.
+///
+/// # Errors
+/// If they do not vary the same keys, or have no point in common.
+pub fn compare_campaigns(a: &StoredCampaign, b: &StoredCampaign) -> Result<Comparison, String> {
+    let [keys, other] = [a.shape.keys(), b.shape.keys()];
+    if keys != other {
+        return Err(format!(
+            "A varies {}, and B varies {}: only campaigns that vary the same keys can be compared",
+            keys.join(", "),
+            other.join(", ")
+        ));
+    }
+    let common: Vec<(&PointRows, &PointRows)> = (a.points.iter())
+        .filter_map(|of_a| Some((of_a, b.points.iter().find(|of_b| of_b.values == of_a.values)?)))
+        .collect();
+    if common.is_empty() {
+        return Err(format!("A and B have no value of {} in common", keys.join(", ")));
+    }
+    let scenario = different_keys(&a.shape.scenario_text, &b.shape.scenario_text);
+    let all = measures();
+    let contrasts: Vec<Contrast> = (common.iter())
+        .flat_map(|(a, b)| all.iter().filter_map(|measure| Contrast::of(a, b, measure)))
+        .collect();
+    let significant: Vec<&Contrast> =
+        contrasts.iter().filter(|contrast| contrast.interval.excludes_zero()).collect();
+
+    let mut text = String::new();
+    section(&mut text, "Scenario of the first point", &scenario, "the same");
+    let alone = [a.points.len() - common.len(), b.points.len() - common.len()];
+    text.push_str(&format!(
+        "{} points in common, {} in A only, {} in B only\n\n",
+        common.len(),
+        alone[0],
+        alone[1]
+    ));
+    if !significant.is_empty() {
+        let first = keys.join(", ");
+        let header =
+            [first.as_str(), "figure", "mean in A", "mean in B", "B - A", "95 % interval", "relative"];
+        let mut rows = vec![header.map(str::to_owned).to_vec()];
+        rows.extend(significant.iter().map(|contrast| contrast.row()));
+        text.push_str(&columns(&rows));
+    }
+    let welch = contrasts.iter().filter(|contrast| !contrast.paired).count();
+    text.push_str(&format!(
+        "{} of {} figures differ significantly ({} paired by seed, {welch} by Welch's t; 95 %: of figures that are the same, \
+         one in 20 seems to differ).\n",
+        significant.len(),
+        contrasts.len(),
+        contrasts.len() - welch,
+    ));
+    let json = json!({
+        "kind": "campaign",
+        "scenario": named(&scenario),
+        "points_in_common": common.len(),
+        "points_in_a_only": alone[0],
+        "points_in_b_only": alone[1],
+        "figures": contrasts.iter().map(Contrast::json).collect::<Vec<_>>(),
+    });
+    Ok(Comparison { text, json })
+}

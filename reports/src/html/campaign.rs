@@ -1,0 +1,242 @@
+//! The page of a campaign: a sweep or a plan.
+
+use askama::Template;
+
+use super::campaign_plots::Curves;
+use super::parts::{Figure, Table, Tile};
+use super::run::file_name;
+use super::stored::Rows;
+use crate::campaign::{
+    CampaignDir, DISTRIBUTIONS, Measure, PointRows, Shape, differences, differences_table, measures,
+    sweep_table,
+};
+use crate::dir::DirError;
+use crate::manifest::{MANIFEST_FILE, PLAN_KIND, kind_of};
+use crate::number::{counted, grouped};
+use crate::statistics::clopper_pearson;
+
+/// The figures that are plotted and listed.
+const SHOWN: [(&str, &str); 8] = [
+    ("auth_ms_p99", "Authentication: 99th percentile from arrival"),
+    ("session_ms_p99", "Session: 99th percentile from arrival"),
+    ("server_wait_ms_p99", "Wait at the server: 99th percentile"),
+    ("server_cpu_utilization", "Server utilisation"),
+    ("updates_committed", "Renewals committed"),
+    ("updates_interrupted", "Renewals interrupted"),
+    ("cards_stranded", "Cards stranded"),
+    ("line_bytes", "Bytes handed to the lines"),
+];
+
+/// A campaign as its directory holds it.
+#[derive(Clone, Debug)]
+pub struct StoredCampaign {
+    /// What the manifest says.
+    pub shape: Shape,
+    /// The points that have runs.
+    pub points: Vec<PointRows>,
+    /// `plan.csv`, where it is a plan.
+    pub plan: Option<Rows>,
+}
+
+impl StoredCampaign {
+    /// Reads the directory of a sweep or a plan.
+    ///
+    /// # Errors
+    /// If it is none, is not finished, or a file of it is damaged.
+    pub fn read(dir: &CampaignDir) -> Result<StoredCampaign, DirError> {
+        let damaged = |what: String| DirError::damaged(&dir.place().join(MANIFEST_FILE), what);
+        let shape = Shape::of(&dir.manifest()?)
+            .ok_or_else(|| damaged("this version of keystorm cannot read it".into()))?;
+        if kind_of(dir.place()).as_deref() == Some(PLAN_KIND) {
+            let plan = Rows::read(&dir.place().join("plan.csv"))?;
+            return Ok(StoredCampaign { points: shape.collect_made(dir), shape, plan: Some(plan) });
+        }
+        let points = shape.collect(std::slice::from_ref(dir)).map_err(|missing| DirError::Unfinished {
+            path: dir.place().to_owned(),
+            missing: missing.len(),
+        })?;
+        Ok(StoredCampaign { shape, points, plan: None })
+    }
+
+    /// Whether all keys vary together.
+    fn lockstep(&self) -> bool {
+        let axes = &self.shape.axes;
+        let lockstep = |place: usize, values: &[String]| {
+            axes.iter().zip(values).all(|((_, axis), value)| axis.get(place) == Some(value))
+        };
+        axes.len() > 1 && self.shape.points.iter().enumerate().all(|(place, values)| lockstep(place, values))
+    }
+
+    fn command(&self) -> String {
+        let shape = &self.shape;
+        let kind = if self.plan.is_some() { "plan" } else { "sweep" };
+        let mut words = vec![format!(
+            "keystorm {kind} {} --engine {} --seed {}",
+            file_name(&shape.scenario),
+            shape.engine,
+            shape.seed
+        )];
+        words.extend(shape.axes.iter().map(|(key, values)| format!("--vary '{key}={}'", values.join(","))));
+        if self.plan.is_none() {
+            let said = |condition: bool, words: &str| condition.then(|| words.to_owned());
+            words.extend(said(self.lockstep(), "--zip"));
+            words.extend(shape.base.map(|base| {
+                let values = shape.keys().into_iter().zip(&shape.points[base as usize - 1]);
+                let base: Vec<String> = values.map(|(key, value)| format!("{key}={value}")).collect();
+                format!("--base '{}'", base.join(","))
+            }));
+        }
+        words.extend(self.bounds().map(|bound| format!("--slo '{bound}'")));
+        words.push(format!("--replications {}", shape.replications));
+        words.join(" \\\n  ")
+    }
+
+    /// The bounds of a plan, from the names of its columns.
+    fn bounds(&self) -> impl Iterator<Item = &str> {
+        let header = self.plan.iter().flat_map(|plan| &plan.header);
+        header.filter_map(|name| name.strip_suffix(" verdict"))
+    }
+
+    fn tiles(&self) -> Vec<Tile> {
+        let runs: usize = self.points.iter().map(|point| point.runs.len()).sum();
+        let total = |column: &str| self.points.iter().map(|point| point.total(column)).sum::<u64>();
+        let (stranded, cards) = (total("cards_stranded"), total("cards"));
+        let below = clopper_pearson(stranded, cards).map_or(String::new(), |(_, high)| {
+            format!("; the share is below {high:.1e} with 95 % confidence")
+        });
+        let mut tiles = Vec::new();
+        if let Some(plan) = &self.plan {
+            let key = &self.shape.axes[0].0;
+            let kept = plan.column("keeps_all").position(|kept| kept == "yes");
+            tiles.push(match kept {
+                Some(row) => Tile {
+                    name: "Answer",
+                    figure: plan.rows[row][0].clone(),
+                    more: format!("the first value of {key} that keeps every bound"),
+                },
+                None => Tile {
+                    name: "Answer",
+                    figure: "none".into(),
+                    more: format!("no value of {key} that was tried keeps every bound"),
+                },
+            });
+        }
+        tiles.push(Tile {
+            name: "Points",
+            figure: self.points.len().to_string(),
+            more: format!("of {}", self.shape.points.len()),
+        });
+        tiles.push(Tile {
+            name: "Runs",
+            figure: grouped(runs as u64),
+            more: format!("at most {} of a point, each with a seed of its own", self.shape.replications),
+        });
+        tiles.push(Tile {
+            name: "Cards stranded, all runs",
+            figure: grouped(stranded),
+            more: format!("of {}{below}", grouped(cards)),
+        });
+        tiles
+    }
+
+    /// `sweep.csv`, the figures that are shown.
+    fn points_table(&self, shown: &[(Measure, &str)]) -> Table {
+        let keys = self.shape.keys();
+        let rows = Rows::of(&sweep_table(&keys), &self.points);
+        let figures = shown.iter().flat_map(|(measure, _)| {
+            let name = &measure.name;
+            let ends = [format!("{name}_ci95_low"), format!("{name}_ci95_high")];
+            [name.clone(), format!("{name}_mean")].into_iter().chain(ends)
+        });
+        let first = ["point".to_owned()].into_iter().chain(keys.iter().cloned());
+        let wanted: Vec<String> = first.chain(["replications".to_owned()]).chain(figures).collect();
+        let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
+        Table::of("Points, with 95 % intervals", &rows, &wanted)
+    }
+
+    fn differences_table(&self, shown: &[(Measure, &str)]) -> Option<Table> {
+        let base = self.points.iter().find(|point| Some(point.point) == self.shape.base)?;
+        let mut rows = Rows::of(&differences_table(&self.shape.keys()), &differences(&self.points, base));
+        let place = rows.header.iter().position(|name| name == "measure")?;
+        rows.rows.retain(|row| shown.iter().any(|(measure, _)| measure.name == row[place]));
+        Some(Table::of("Differences from the base, run by run with the same seed", &rows, &[]))
+    }
+}
+
+#[derive(Template)]
+#[template(path = "campaign.html")]
+struct Page<'c> {
+    title: &'c str,
+    kind: &'static str,
+    facts: String,
+    version: &'c str,
+    tiles: Vec<Tile>,
+    plan: Option<Table>,
+    curves: Vec<Figure>,
+    curves_note: String,
+    percentiles: Vec<Figure>,
+    percentiles_note: String,
+    points: Table,
+    differences: Option<Table>,
+    command: String,
+    scenario_text: &'c str,
+}
+
+/// The page of a campaign, HTML. Equal files give equal bytes.
+pub fn campaign_page(campaign: &StoredCampaign) -> String {
+    let keys = campaign.shape.keys();
+    let curves = Curves::new(&keys, &campaign.points, campaign.lockstep());
+    let all = measures();
+    let shown: Vec<(Measure, &str)> = SHOWN
+        .iter()
+        .map(|(name, title)| {
+            (all.iter().find(|measure| measure.name == *name).expect("a column").clone(), *title)
+        })
+        .collect();
+    // A figure that is 0 everywhere is said by the table.
+    let plots = shown.iter().map(|(measure, title)| curves.of(measure, title));
+    let seen = plots.filter(|plot| plot.series.iter().any(|series| series.highest() > 0.0));
+    let (lines, drawn) = curves.lines();
+    let few = campaign.points.len();
+    let page = Page {
+        title: &campaign.shape.scenario,
+        kind: if campaign.plan.is_some() { "plan" } else { "sweep" },
+        facts: facts(campaign),
+        version: &campaign.shape.version,
+        tiles: campaign.tiles(),
+        plan: campaign.plan.as_ref().map(|plan| Table::of("Values that were tried", plan, &[])),
+        curves: seen.filter_map(|plot| Figure::of(&plot, "")).collect(),
+        curves_note: first_of(drawn, lines, "lines"),
+        percentiles: [("auth", "Authentication by percentile"), ("session", "Session by percentile")]
+            .iter()
+            .filter_map(|(name, title)| {
+                let which = DISTRIBUTIONS.iter().position(|known| known == name)?;
+                Figure::of(&curves.percentiles(which, &format!("percentiles-{name}"), title), "")
+            })
+            .collect(),
+        percentiles_note: first_of(few.min(super::plot::INKS), few, "points"),
+        points: campaign.points_table(&shown),
+        differences: campaign.differences_table(&shown),
+        command: campaign.command(),
+        scenario_text: &campaign.shape.scenario_text,
+    };
+    page.render().expect("a string takes everything")
+}
+
+fn facts(campaign: &StoredCampaign) -> String {
+    let shape = &campaign.shape;
+    let axes: Vec<String> =
+        shape.axes.iter().map(|(key, values)| format!("{key} = {}", values.join(", "))).collect();
+    let until = shape.until.as_ref().map_or(String::new(), |until| format!(", until {until}"));
+    format!(
+        "{}; at most {} of each point{until}, from seed {} on; engine {}.",
+        axes.join("; "),
+        counted(shape.replications.into(), "run"),
+        shape.seed,
+        shape.engine,
+    )
+}
+
+fn first_of(shown: usize, all: usize, what: &str) -> String {
+    if shown == all { String::new() } else { format!("The first {shown} of {all} {what} are drawn.") }
+}

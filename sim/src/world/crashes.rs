@@ -1,0 +1,130 @@
+//! When the server crashes, for how long it is down, and what a crash takes with it.
+//!
+//! A crash leaves nothing but the directory. What waits for a core is lost with it, and so is every answer whose service
+//! has not ended yet; what arrives while the server is down is lost too. A datagram is acted on at the moment when its
+//! service starts, so that of one in service what was to be durable is, and its answer is not given.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use keystorm_model::draw::{Purpose, Seed};
+use keystorm_model::secure::Direction;
+use keystorm_model::{ClientId, SimTime, Span};
+
+use crate::plan::{Mishap, Plan, RandomCrashPlan};
+use crate::record::tape::Event;
+
+use super::World;
+use super::sample::exponential;
+
+/// Crashes ahead, and what a crash would take with it.
+pub(super) struct Crashes {
+    /// Whether the server can crash at all: if not, nothing is kept of its answers.
+    possible: bool,
+    /// Those at a certain time, the earliest first, each with its number in the plan.
+    scheduled: VecDeque<(SimTime, Span, usize)>,
+    /// When the next random one comes, and how many came before.
+    random: Option<(SimTime, u64)>,
+    down_until: SimTime,
+    /// Answers whose service had not ended when they were noted: its end, and which of its client's datagrams it is.
+    in_service: VecDeque<(SimTime, ClientId, u32)>,
+    /// Answers on the line that were never given.
+    recalled: BTreeSet<(ClientId, u32)>,
+}
+
+/// The time from `from` to the `count`-th random crash.
+fn gap(plan: RandomCrashPlan, seed: Seed, from: SimTime, count: u64) -> SimTime {
+    from + exponential(plan.every, &mut seed.open(Purpose::Crash, count), 0)
+}
+
+impl Crashes {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let faults = &plan.faults;
+        let scheduled = faults.server_downs.iter().enumerate();
+        let random = faults.server_crash.map(|random| (gap(random, Seed(plan.seed), SimTime::ZERO, 0), 0));
+        let placed = faults.placed.iter().any(|fault| matches!(fault.mishap, Mishap::ServerCrash { .. }));
+        Crashes {
+            possible: random.is_some() || !faults.server_downs.is_empty() || placed,
+            scheduled: scheduled.map(|(number, down)| (down.at, down.length, number)).collect(),
+            random,
+            down_until: SimTime::ZERO,
+            in_service: VecDeque::new(),
+            recalled: BTreeSet::new(),
+        }
+    }
+
+    /// When the next crash comes.
+    pub(super) fn due(&self) -> Option<SimTime> {
+        let scheduled = self.scheduled.front().map(|&(at, ..)| at);
+        [scheduled, self.random.map(|(at, _)| at)].into_iter().flatten().min()
+    }
+
+    /// Whether the server is down.
+    pub(super) fn is_down(&self, at: SimTime) -> bool {
+        at < self.down_until
+    }
+
+    /// An answer to `client` leaves at `finish`, if the server is still up then.
+    pub(super) fn answered(&mut self, start: SimTime, finish: SimTime, client: ClientId, order: u64) {
+        if !self.possible {
+            return;
+        }
+        while self.in_service.front().is_some_and(|&(finish, ..)| finish <= start) {
+            self.in_service.pop_front();
+        }
+        self.in_service.push_back((finish, client, order as u32));
+    }
+
+    /// Whether a datagram that arrives at a client is an answer that was never given.
+    pub(super) fn is_recalled(&mut self, client: ClientId, order: u64) -> bool {
+        !self.recalled.is_empty() && self.recalled.remove(&(client, order as u32))
+    }
+
+    fn crash(&mut self, at: SimTime, until: SimTime) {
+        self.down_until = self.down_until.max(until);
+        let unfinished = self.in_service.drain(..).filter(|&(finish, ..)| finish > at);
+        self.recalled.extend(unfinished.map(|(_, client, order)| (client, order)));
+    }
+}
+
+impl World {
+    /// Until when the server is down; in the past, if it is up.
+    pub fn server_down_until(&self) -> SimTime {
+        self.crashes.down_until
+    }
+
+    /// Lets the server crash if that is due at `at`; whether it was.
+    pub(super) fn crash_server_if_due(&mut self, at: SimTime) -> bool {
+        if self.crashes.due().is_none_or(|due| due > at) {
+            return false;
+        }
+        if let Some(&(_, length, number)) = self.crashes.scheduled.front().filter(|&&(due, ..)| due <= at) {
+            self.crashes.scheduled.pop_front();
+            self.tally.server_downs[number] += 1;
+            self.crash_server(at, length);
+        } else if let (Some(plan), Some((_, count))) = (self.plan.faults.server_crash, self.crashes.random) {
+            let next = gap(plan, Seed(self.plan.seed), at + plan.down, count + 1);
+            self.crashes.random = Some((next, count + 1));
+            self.tally.server_crashes += 1;
+            self.crash_server(at, plan.down);
+        }
+        true
+    }
+
+    /// The server crashes at `at`, and is up again after `down`.
+    pub(super) fn crash_server(&mut self, at: SimTime, down: Span) {
+        let until = at + down;
+        self.crashes.crash(at, until);
+        self.recorder.counts.server_crashes += 1;
+        self.recorder.counts.requests_lost_in_crashes += self.station.crash(at, until);
+        let mut effects = std::mem::take(&mut self.server_out);
+        self.server.restart(&mut effects);
+        self.dialogues.restarted();
+        self.assemblies.retain(|&(_, direction), _| direction == Direction::Down);
+        self.recorder.tape_all(at, Event::ServerDown { until });
+        for &effect in &effects.effects {
+            self.note(at, true, effect, &effects);
+        }
+        effects.clear();
+        self.server_out = effects;
+    }
+}
