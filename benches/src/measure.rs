@@ -20,6 +20,15 @@ pub fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     (done, time)
 }
 
+/// What `work` returns, and how long it took by the wall clock: for what is short against the milliseconds in which systems
+/// count time on the CPU, and of which the fastest of several is taken.
+#[expect(clippy::disallowed_methods, reason = "a bench measures the wall clock")]
+pub fn by_the_wall<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let wall = Instant::now();
+    let done = work();
+    (done, wall.elapsed())
+}
+
 /// How long this thread has been on a CPU; Linux only.
 fn on_cpu() -> Option<Duration> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;

@@ -34,6 +34,7 @@ pub struct Party {
     kind: CardType,
     rules: ClientRules,
     server: Server<MemoryDirectory>,
+    issued: Vec<u8>,
     chip: Chip,
     card: Card,
     client: Client,
@@ -42,12 +43,19 @@ pub struct Party {
     client_out: Outbox<ClientEffect>,
     server_out: Outbox<ServerEffect>,
     answer: Vec<u8>,
+    /// What the server was sent, if that is to be kept.
+    requests: Option<Vec<Vec<u8>>>,
 }
 
 impl Party {
     /// A card of Fig. 3's rings that is due for a renewal at each of its connections, and exchanges one message of session
     /// data of 32 bytes for one of 64.
     pub fn new(suite: SuiteId, embodiment: Embodiment) -> Self {
+        Party::of_fleet(suite, Some(embodiment), 1)
+    }
+
+    /// The same with a directory of `fleet` cards, which hold the same keys; renewed as `embodiment` says, or never.
+    pub fn of_fleet(suite: SuiteId, embodiment: Option<Embodiment>, fleet: usize) -> Self {
         let shape = RingShape::new(3, 4).expect("Fig. 3 has such rings");
         // More renewals than a real card's memory outlasts.
         let nvm = Nvm { endurance: u32::MAX, ..Nvm::standard() };
@@ -62,25 +70,30 @@ impl Party {
             suite.issue(random, &mut pairs);
             keys.extend_from_slice(suite.half_on_card(kind.layout().ring(slot), &pairs[start..]));
         }
+        let periods = if embodiment.is_some() { vec![PERIOD] } else { Vec::new() };
+        let depths = periods.len();
         let retry = Retry { first: Span::from_secs(2), factor: 2, tries: 5 };
         let rules = ServerRules {
             suite,
+            backend: None,
             shape,
             comparison: Comparison::Encryption,
-            embodiments: vec![embodiment],
+            embodiments: vec![embodiment.unwrap_or(Embodiment::One)],
             complement: false,
             recovery: Recovery::UntilCommitted,
             escalation: false,
-            schedule: Schedule { periods: vec![PERIOD], ..Schedule::default() },
+            schedule: Schedule { periods, ..Schedule::default() },
             response_bytes: 64,
             idle: Span::from_secs(60),
         };
-        let directory = MemoryDirectory::new(pairs, shape.keys(), sizes.pair, 1, Stamp::NEVER);
+        let pairs = pairs.repeat(fleet);
+        let directory = MemoryDirectory::new(pairs, shape.keys(), sizes.pair, depths, Stamp::NEVER);
         Party {
             kind,
             rules: ClientRules::new(suite, retry, 1, 32),
-            server: Server::start(rules, SEED, directory, 1),
+            server: Server::start(rules, SEED, directory, fleet),
             chip: Chip::issued(&kind, CARD, &keys),
+            issued: keys,
             card: Card::unpowered(),
             client: Client::default(),
             draws: Draws::closed(),
@@ -88,7 +101,31 @@ impl Party {
             client_out: Outbox::default(),
             server_out: Outbox::default(),
             answer: Vec::new(),
+            requests: None,
         }
+    }
+
+    /// The server as it is now.
+    pub fn server(&self) -> Server<MemoryDirectory> {
+        self.server.clone()
+    }
+
+    /// Lets a new card of every `step`-th number come once, and returns what the server was sent, and when. A copy of the
+    /// server as it was before gives the same answers to it.
+    pub fn visits(&mut self, count: u32, step: u32) -> Vec<(SimTime, Vec<u8>)> {
+        let mut requests = Vec::new();
+        for card in (0..count).map(|number| CardId(number * step)) {
+            self.chip = Chip::issued(&self.kind, card, &self.issued);
+            self.requests = Some(Vec::new());
+            self.visit(card);
+            let sent = self.requests.take().expect("they have been kept");
+            requests.extend(sent.into_iter().map(|datagram| (self.now(), datagram)));
+        }
+        requests
+    }
+
+    fn now(&self) -> SimTime {
+        SimTime::ZERO + PERIOD * u64::from(self.connections)
     }
 
     /// One connection with its renewal, from Hello to Bye. Returns the operations that it took.
@@ -96,20 +133,27 @@ impl Party {
     /// # Panics
     /// If it does not go well.
     pub fn renew(&mut self) -> Operations {
+        self.visit(CARD)
+    }
+
+    fn visit(&mut self, card: CardId) -> Operations {
         self.connections += 1;
-        let now = SimTime::ZERO + PERIOD * u64::from(self.connections);
-        let connection = ConnectionId(owner(CARD, self.connections));
+        let now = self.now();
+        let connection = ConnectionId(owner(card, self.connections));
         self.draws.reopen(SEED, Purpose::Visit, connection.0);
         let mut operations = Operations::default();
         self.card
             .power_up(&self.kind, &mut self.chip.memory(&self.kind), &mut Power::steady())
             .expect("steady power lasts");
-        self.client.connect(&self.rules, now, CARD, connection, &mut self.client_out);
+        self.client.connect(&self.rules, now, card, connection, &mut self.client_out);
         let mut next = 0;
         while let Some(&effect) = self.client_out.effects.get(next) {
             next += 1;
             match effect {
                 ClientEffect::Send { datagram, .. } => {
+                    if let Some(requests) = &mut self.requests {
+                        requests.push(self.client_out.get(datagram).to_vec());
+                    }
                     let work = self.server.step(now, self.client_out.get(datagram), &mut self.server_out);
                     operations.ciphers += work.proves + work.checks;
                     operations.generates += work.generates;

@@ -13,6 +13,7 @@
 //! | what crosses the line | [`message`], [`orders`], [`secure`] |
 //! | the client, and its retransmissions | [`client`] |
 //! | the server, its directory and its recovery policies | [`server`] |
+//! | a message in several datagrams | [`fragment`] |
 //! | mistakes that tests plant | [`planted`] |
 //! | where random numbers come from | [`draw`] |
 
@@ -20,6 +21,7 @@ pub mod apdu;
 pub mod card;
 pub mod client;
 pub mod draw;
+pub mod fragment;
 pub mod ids;
 pub mod layout;
 pub mod message;

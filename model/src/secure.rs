@@ -13,7 +13,7 @@ use crate::suite::SESSION_KEY;
 pub const TAG: usize = 16;
 
 /// Who sealed a message.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Direction {
     /// Client to server.
     Up,

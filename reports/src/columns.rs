@@ -2,6 +2,7 @@
 
 use crate::campaign::differences_table;
 use crate::cards::cards_table;
+use crate::ciphers::ciphers_table;
 use crate::failures::failures_table;
 use crate::faults::faults_table;
 use crate::html::REPORT_FILE;
@@ -45,6 +46,7 @@ pub fn columns_markdown() -> String {
         renewals_table().markdown(),
         cards_table(1).markdown(),
         interruptions_table().markdown(),
+        ciphers_table().markdown(),
     ];
     let campaign = differences_table(&[]).markdown();
     format!("{INTRODUCTION}\n{}\n{}\n{CAMPAIGNS}\n{campaign}", tables.join("\n"), other_files())

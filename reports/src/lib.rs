@@ -8,6 +8,7 @@
 
 pub mod campaign;
 mod cards;
+mod ciphers;
 mod columns;
 mod compare;
 mod dir;
@@ -32,6 +33,7 @@ mod text;
 mod timeline;
 
 pub use cards::CardsCsv;
+pub use ciphers::{CipherRow, ciphers_table};
 pub use columns::columns_markdown;
 pub use compare::{Comparison, compare_campaigns, compare_runs};
 pub use dir::{DirError, RunDir, RunFile};

@@ -12,7 +12,7 @@ use keystorm_model::card::transport::{self, BitRate};
 use keystorm_model::card::{CardRules, CardWork, WriteMode};
 use keystorm_model::rings::RingShape;
 use keystorm_model::server::{Embodiment, Order, Recovery, RootRenewal, Spread};
-use keystorm_model::suite::{Comparison, SuiteId};
+use keystorm_model::suite::{Backend, Comparison, SuiteId};
 use keystorm_model::{CardId, ClientId, Ratio, SimTime, Span};
 
 /// All that decides a run, besides the program itself.
@@ -198,6 +198,8 @@ pub struct LinePlan {
     pub down_bps: Option<u64>,
     /// Bytes that the layers below add to each message (IPv4 and UDP: 28).
     pub overhead_bytes: u32,
+    /// The longest datagram, without those bytes; a longer message travels in fragments.
+    pub datagram_bytes: u32,
     /// The client's retransmission of an unanswered message.
     pub retry: RetryPlan,
 }
@@ -433,6 +435,8 @@ pub struct ServerPlan {
     pub cores: u16,
     /// Datagrams that may wait for a core; more are dropped.
     pub queue: u32,
+    /// Who carries out its operations with keys; `None`: for each operation its default.
+    pub backend: Option<Backend>,
     /// What each part of the service costs.
     pub costs: CostTable,
 }

@@ -152,6 +152,10 @@ fn values_that_do_not_go_together_are_told() {
         ("admission without limits", spoilt("[\"30d\"]", "[\"30d\"]\nspread = \"admission\"")),
         ("waves of jitter", spoilt("[\"30d\"]", "[\"30d\"]\nspread = \"jitter\"\nspread_waves = 3")),
         ("reorder by nothing", spoilt("loss", "reorder = \"1%\"\nloss")),
+        (
+            "a backend that does nothing of the suite",
+            spoilt("[line]", "[server]\nbackend = \"dalek\"\n[line]"),
+        ),
     ]);
     insta::assert_snapshot!(told);
 }

@@ -33,7 +33,7 @@ use crate::planted::{self, Bug};
 use crate::reject::Reject;
 use crate::rings::{KeyRef, Ring, RingShape};
 use crate::secure::{Channel, Direction, TAG};
-use crate::suite::{Comparison, MAX_RANDOM, SuiteId};
+use crate::suite::{Backend, Cipher, Comparison, MAX_RANDOM, SuiteId};
 use crate::time::{SimTime, Span};
 
 /// How the server works.
@@ -41,6 +41,8 @@ use crate::time::{SimTime, Span};
 pub struct ServerRules {
     /// The cipher suite of the cards.
     pub suite: SuiteId,
+    /// Which library carries out the operations with keys; `None`: for each its default. It changes no result.
+    pub backend: Option<Backend>,
     /// How many keys each card has.
     pub shape: RingShape,
     /// How a card's proof is judged.
@@ -91,6 +93,8 @@ pub struct Server<D> {
 /// What a server forgets when it stops, be it by a crash.
 #[derive(Clone)]
 struct Volatile {
+    /// The suite as the rules want it carried out.
+    cipher: Cipher,
     connections: Connections,
     admitted: Admitted,
     /// First word of this start's among a connection's draws: connections are numbered from 1 again after each start,
@@ -105,9 +109,10 @@ struct Volatile {
 
 impl Volatile {
     /// What a server knows that has been started `starts` times before.
-    fn new(cards: usize, idle: Span, starts: u32) -> Self {
+    fn new(rules: &ServerRules, cards: usize, starts: u32) -> Self {
         Volatile {
-            connections: Connections::new(cards, idle),
+            cipher: rules.suite.with(rules.backend),
+            connections: Connections::new(cards, rules.idle),
             admitted: Admitted::default(),
             first_word: u64::from(starts) * WORDS_PER_START,
             work: ServerWork::default(),
@@ -121,7 +126,7 @@ impl Volatile {
 impl<D: Directory> Server<D> {
     /// Starts a server over `directory`, which holds `cards` cards. Its draws come from `random`.
     pub fn start(rules: ServerRules, random: Seed, mut directory: D, cards: usize) -> Self {
-        let volatile = Volatile::new(cards, rules.idle, directory.start());
+        let volatile = Volatile::new(&rules, cards, directory.start());
         Server { rules, random, durable: directory, volatile }
     }
 
@@ -130,7 +135,7 @@ impl<D: Directory> Server<D> {
     pub fn restart(&mut self, out: &mut Outbox<ServerEffect>) {
         self.volatile.connections.iter().for_each(|connection| note_interruption(connection, out));
         let cards = self.volatile.connections.cards();
-        self.volatile = Volatile::new(cards, self.rules.idle, self.durable.start());
+        self.volatile = Volatile::new(&self.rules, cards, self.durable.start());
     }
 
     /// Stops the server, as a crash does: what is durable is all that is left.
@@ -387,7 +392,8 @@ impl<D: Directory> Server<D> {
         let suite = self.rules.suite;
         let mut proof = std::mem::take(&mut self.volatile.plain);
         proof.clear();
-        suite.prove(suite.private_half(self.answering_pair(place)), ra, &mut proof);
+        let cipher = self.volatile.cipher;
+        cipher.prove(suite.private_half(self.answering_pair(place)), ra, &mut proof);
         self.volatile.work.proves += 1;
         let connection = self.volatile.connections.at(place);
         connection.phase = Phase::Answered;
@@ -412,7 +418,7 @@ impl<D: Directory> Server<D> {
         let made_with =
             if planted::is(Bug::ServerTakesWrongSessionKey) { KeyNo(internal.0 - 1) } else { internal };
         let key = suite.private_half(self.key(card, Ring::Internal, made_with));
-        suite.prove(key, ro, &mut session_key);
+        self.volatile.cipher.prove(key, ro, &mut session_key);
         self.volatile.work.proves += 1;
         let value = out.put(|bytes| bytes.extend_from_slice(ro));
         out.effects.push(ServerEffect::SessionOpened { card, ro: value });

@@ -149,7 +149,7 @@ impl<D: Directory> Server<D> {
 
     /// Sends the randoms and computes the new keys, without storing them yet (Fig. 6, 11).
     pub(super) fn offer(&mut self, place: usize, header: Header, due: Due, out: &mut Outbox<ServerEffect>) {
-        let (suite, shape) = (self.rules.suite, self.rules.shape);
+        let (suite, cipher, shape) = (self.rules.suite, self.volatile.cipher, self.rules.shape);
         let length = suite.sizes().renewal_random;
         let connection = self.volatile.connections.at(place);
         let (card, no, upper) = (connection.card, connection.no, connection.assignment.pair.internal);
@@ -192,9 +192,9 @@ impl<D: Directory> Server<D> {
             orders.random(index, length, &mut random);
             let upper = suite.private_half(key_of(&self.durable, shape, card, upper_key));
             self.volatile.seed.clear();
-            suite.prove(upper, &random, &mut self.volatile.seed);
+            cipher.prove(upper, &random, &mut self.volatile.seed);
             let start = offered.len();
-            suite.grow(&self.volatile.seed, &mut offered);
+            cipher.grow(&self.volatile.seed, &mut offered);
             let half = suite.half_on_card(key.ring, &offered[start..]);
             let value = out.put(|bytes| bytes.extend_from_slice(half));
             out.effects.push(ServerEffect::Offered { card, key, value });

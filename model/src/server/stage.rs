@@ -66,7 +66,7 @@ impl<D: Directory> Server<D> {
 
     /// Checks Cai, which may have been made with a staged key. Returns whether it is right.
     pub(super) fn check_card(&mut self, place: usize, proof: &[u8]) -> bool {
-        let (suite, comparison) = (self.rules.suite, self.rules.comparison);
+        let (suite, cipher, comparison) = (self.rules.suite, self.volatile.cipher, self.rules.comparison);
         let mut rs = [0; MAX_RANDOM];
         let rs = &mut rs[..suite.sizes().challenge];
         let first_word = self.volatile.first_word;
@@ -76,7 +76,7 @@ impl<D: Directory> Server<D> {
         let key = connection.assignment.pair.key(crate::rings::Ring::Internal);
         let by_directory = |server: &Self| {
             let pair = key_of(&server.durable, server.rules.shape, card, key);
-            suite.check(suite.public_half(pair), rs, proof, comparison)
+            cipher.check(suite.public_half(pair), rs, proof, comparison)
         };
         self.volatile.work.checks += 1;
         if guess != Guess::Open || self.durable.staged(card).is_none() {
@@ -85,7 +85,7 @@ impl<D: Directory> Server<D> {
         self.durable.try_stage(card);
         self.volatile.work.commits += 1;
         let staged = suite.public_half(self.staged_pair(card, key));
-        if suite.check(staged, rs, proof, comparison) {
+        if cipher.check(staged, rs, proof, comparison) {
             self.volatile.connections.at(place).guess = Guess::Staged;
             return true;
         }

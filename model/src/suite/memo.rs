@@ -8,15 +8,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use super::SuiteId;
-
-/// Which operation of a suite.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) enum Operation {
-    Prove,
-    Check,
-    Grow,
-}
+use super::{Operation, SuiteId};
 
 /// Operation, suite, and the inputs with their lengths: the one that differs most comes first.
 type Question = (Operation, &'static str, Vec<u8>);

@@ -9,17 +9,34 @@
 //! A *pair* is what the server keeps of a key: with an asymmetric cipher the public half and behind it the private one
 //! \[0061\], with a symmetric one the key itself, which is both halves at once. A card holds one half of each.
 //!
-//! Adding a suite is one file here, one name in [`SuiteId::ALL`] and one line in `SuiteId::suite`.
+//! | Suite | File | Private half | Public half | Challenge | Rk | Proof |
+//! |---|---|---|---|---|---|---|
+//! | `aes-128`, `aes-192`, `aes-256`, `3des`, `camellia-128` | `block` | 16, 24, 32, 24, 16 | the same key | 16 (`3des`: 8) | 16, 32, 32, 24, 16 | 16 (`3des`: 8) |
+//! | `rsa-1024`, `rsa-2048`, `rsa-3072` | `rsa` | 320, 640, 960 | 128, 256, 384 | 32 | 32 | 128, 256, 384 |
+//! | `p256` | `p256` | 32 | 65 | 32 | 32 | 64 |
+//! | `ed25519` | `ed25519` | 32 | 32 | 32 | 32 | 64 |
+//! | `ml-dsa-44`, `ml-dsa-65` | `ml_dsa` | 32 | 1,312, 1,952 | 32 | 32 | 2,420, 3,309 |
+//!
+//! Adding a suite is one file here and one line in the table `suites!`.
 
-mod aes128;
+mod backend;
+mod block;
+mod ed25519;
 mod memo;
+mod ml_dsa;
+mod p256;
 mod rsa;
+#[cfg(test)]
+mod tests;
+
+pub use backend::{Backend, Operation};
 
 pub use memo::memoise;
+use sha2::{Digest as _, Sha256};
 
 use crate::rings::Ring;
-
-use memo::{Operation, recall};
+use backend::{Check, Choices, Generate, Prove, chosen};
+use memo::recall;
 
 /// The longest challenge or renewal random of any suite, bytes.
 pub const MAX_RANDOM: usize = 32;
@@ -29,15 +46,53 @@ pub const GENERATOR: u32 = 1;
 /// Bytes of a session key.
 pub const SESSION_KEY: usize = 16;
 
-/// A cipher suite.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum SuiteId {
-    /// AES-128; every key, challenge and proof is one block of 16 bytes.
-    Aes128,
+/// Names the suites, and says where each is.
+macro_rules! suites {
+    ($($(#[$doc:meta])+ $id:ident => $suite:path;)+) => {
+        /// A cipher suite.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+        pub enum SuiteId {
+            $($(#[$doc])+ $id,)+
+        }
+
+        impl SuiteId {
+            /// Every suite, in the order of the documentation.
+            pub const ALL: [SuiteId; [$(SuiteId::$id),+].len()] = [$(SuiteId::$id),+];
+
+            const fn suite(self) -> &'static Suite {
+                match self {
+                    $(SuiteId::$id => &$suite,)+
+                }
+            }
+        }
+    };
+}
+
+suites! {
+    /// AES with keys of 128 bits; every key, challenge and proof is one block of 16 bytes.
+    Aes128 => block::AES_128;
+    /// AES with keys of 192 bits.
+    Aes192 => block::AES_192;
+    /// AES with keys of 256 bits.
+    Aes256 => block::AES_256;
+    /// DES three times over with three keys, the heir of what cards had in 1997.
+    TripleDes => block::TRIPLE_DES;
+    /// Camellia with keys of 128 bits.
+    Camellia128 => block::CAMELLIA_128;
     /// RSA with a modulus of 1024 bits; proofs are PKCS#1 v1.5 signatures of 128 bytes.
-    Rsa1024,
+    Rsa1024 => rsa::RSA_1024;
     /// RSA with a modulus of 2048 bits; proofs are PKCS#1 v1.5 signatures of 256 bytes.
-    Rsa2048,
+    Rsa2048 => rsa::RSA_2048;
+    /// RSA with a modulus of 3072 bits; proofs are PKCS#1 v1.5 signatures of 384 bytes.
+    Rsa3072 => rsa::RSA_3072;
+    /// ECDSA on P-256 with SHA-256 and the nonces of RFC 6979.
+    P256 => p256::SUITE;
+    /// Ed25519.
+    Ed25519 => ed25519::SUITE;
+    /// ML-DSA-44, deterministic.
+    MlDsa44 => ml_dsa::ML_DSA_44_SUITE;
+    /// ML-DSA-65, deterministic.
+    MlDsa65 => ml_dsa::ML_DSA_65_SUITE;
 }
 
 /// Whether both parties of a proof hold the same key.
@@ -97,25 +152,87 @@ struct Suite {
     name: &'static str,
     family: Family,
     sizes: Sizes,
-    prove: fn(private: &[u8], random: &[u8], out: &mut Vec<u8>),
-    check: fn(public: &[u8], challenge: &[u8], proof: &[u8], comparison: Comparison) -> bool,
-    grow: fn(seed: &[u8], out: &mut Vec<u8>),
-    issue: fn(random: &[u8], out: &mut Vec<u8>),
-    session_key: fn(proof: &[u8]) -> [u8; SESSION_KEY],
+    prove: Choices<Prove>,
+    check: Choices<Check>,
+    /// Makes a pair from a seed of 32 bytes; nothing with a symmetric suite, whose new keys are proofs as they are.
+    generate: Choices<Generate>,
 }
 
-impl SuiteId {
-    /// Every suite, in the order of the documentation.
-    pub const ALL: [SuiteId; 3] = [SuiteId::Aes128, SuiteId::Rsa1024, SuiteId::Rsa2048];
+/// The seed of an asymmetric pair, and every random of such a suite, bytes.
+const SEED: usize = 32;
 
-    const fn suite(self) -> &'static Suite {
-        match self {
-            SuiteId::Aes128 => &aes128::SUITE,
-            SuiteId::Rsa1024 => &rsa::RSA_1024,
-            SuiteId::Rsa2048 => &rsa::RSA_2048,
+/// An asymmetric suite with halves and proofs of so many bytes; what it does is still to be filled in.
+const fn asymmetric(name: &'static str, private: usize, public: usize, proof: usize) -> Suite {
+    let sizes = Sizes {
+        pair: public + private,
+        private,
+        public,
+        challenge: SEED,
+        renewal_random: SEED,
+        proof,
+        seed: proof,
+        issue_random: SEED,
+    };
+    Suite { name, family: Family::Asymmetric, sizes, prove: &[], check: &[], generate: &[] }
+}
+
+/// A suite whose operations are carried out by chosen backends. Those of an asymmetric one are looked up where the thread
+/// keeps them (see [`memoise`]); all backends give the same.
+#[derive(Clone, Copy, Debug)]
+pub struct Cipher {
+    suite: SuiteId,
+    prove: Prove,
+    check: Check,
+    generate: Option<Generate>,
+}
+
+impl Cipher {
+    /// The suite.
+    pub const fn suite(&self) -> SuiteId {
+        self.suite
+    }
+
+    /// Appends the proof of knowing the private key for `random`, a challenge or an Rk: C = E(K, R).
+    pub fn prove(&self, private: &[u8], random: &[u8], out: &mut Vec<u8>) {
+        if self.generate.is_none() {
+            return (self.prove)(private, random, out);
+        }
+        let inputs = [random, private];
+        recall(Operation::Prove, self.suite, &inputs, out, |out| (self.prove)(private, random, out));
+    }
+
+    /// Whether `proof` answers `challenge` under the private half of `public`. A proof of the wrong length does not.
+    pub fn check(&self, public: &[u8], challenge: &[u8], proof: &[u8], comparison: Comparison) -> bool {
+        let check = || (self.check)(public, challenge, proof, comparison);
+        if self.generate.is_none() {
+            return check();
+        }
+        let (inputs, mut right) = ([challenge, proof, public], Vec::new());
+        recall(Operation::Check, self.suite, &inputs, &mut right, |out| out.push(u8::from(check())));
+        right == [1]
+    }
+
+    /// Appends the pair that grows from `seed`, which is what `prove` answered to an Rk.
+    pub fn grow(&self, seed: &[u8], out: &mut Vec<u8>) {
+        match self.generate {
+            None => out.extend_from_slice(&seed[..self.suite.sizes().pair]),
+            Some(generate) => {
+                let grow = |out: &mut Vec<u8>| generate(&Sha256::digest(seed), out);
+                recall(Operation::Generate, self.suite, &[seed], out, grow);
+            }
         }
     }
 
+    /// Appends the pair that a key is issued with, made from as many random bytes as [`Sizes::issue_random`] says.
+    pub fn issue(&self, random: &[u8], out: &mut Vec<u8>) {
+        match self.generate {
+            None => out.extend_from_slice(random),
+            Some(generate) => generate(random, out),
+        }
+    }
+}
+
+impl SuiteId {
     /// The first suite of each family, in the order of [`SuiteId::ALL`]: enough where only the family matters.
     pub fn of_each_family() -> Vec<SuiteId> {
         let mut first: Vec<SuiteId> = Vec::new();
@@ -142,48 +259,63 @@ impl SuiteId {
         self.suite().sizes
     }
 
-    /// Appends the proof of knowing the private key for `random`, a challenge or an Rk: C = E(K, R).
+    /// Who can carry out `operation`, the default first; nobody where it is no work.
+    pub fn backends(self, operation: Operation) -> Vec<Backend> {
+        fn named<F>(choices: Choices<F>) -> Vec<Backend> {
+            choices.iter().map(|&(backend, _)| backend).collect()
+        }
+        match operation {
+            Operation::Prove => named(self.suite().prove),
+            Operation::Check => named(self.suite().check),
+            Operation::Generate => named(self.suite().generate),
+        }
+    }
+
+    /// The suite with its operations carried out by `backend` wherever it can, and by their defaults otherwise. `None`:
+    /// by their defaults.
+    pub fn with(self, backend: Option<Backend>) -> Cipher {
+        let Suite { prove, check, generate, .. } = *self.suite();
+        Cipher {
+            suite: self,
+            prove: chosen(prove, backend),
+            check: chosen(check, backend),
+            generate: (!generate.is_empty()).then(|| chosen(generate, backend)),
+        }
+    }
+
+    /// [`Cipher::prove`] by the default backend.
     pub fn prove(self, private: &[u8], random: &[u8], out: &mut Vec<u8>) {
-        let prove = self.suite().prove;
-        match self.family() {
-            Family::Symmetric => prove(private, random, out),
-            Family::Asymmetric => {
-                recall(Operation::Prove, self, &[random, private], out, |out| prove(private, random, out));
-            }
-        }
-    }
-
-    /// Whether `proof` answers `challenge` under the private half of `public`. A proof of the wrong length does not.
-    pub fn check(self, public: &[u8], challenge: &[u8], proof: &[u8], comparison: Comparison) -> bool {
-        let check = self.suite().check;
         if self.family() == Family::Symmetric {
-            return check(public, challenge, proof, comparison);
+            return (self.suite().prove[0].1)(private, random, out);
         }
-        let mut right = Vec::new();
-        recall(Operation::Check, self, &[challenge, proof, public], &mut right, |out| {
-            out.push(u8::from(check(public, challenge, proof, comparison)));
-        });
-        right == [1]
+        self.with(None).prove(private, random, out);
     }
 
-    /// Appends the pair that grows from `seed`, which is what `prove` answered to an Rk.
+    /// [`Cipher::check`] by the default backend.
+    pub fn check(self, public: &[u8], challenge: &[u8], proof: &[u8], comparison: Comparison) -> bool {
+        if self.family() == Family::Symmetric {
+            return (self.suite().check[0].1)(public, challenge, proof, comparison);
+        }
+        self.with(None).check(public, challenge, proof, comparison)
+    }
+
+    /// [`Cipher::grow`] by the default backend.
     pub fn grow(self, seed: &[u8], out: &mut Vec<u8>) {
-        let grow = self.suite().grow;
-        match self.family() {
-            Family::Symmetric => grow(seed, out),
-            Family::Asymmetric => recall(Operation::Grow, self, &[seed], out, |out| grow(seed, out)),
-        }
+        self.with(None).grow(seed, out);
     }
 
-    /// Appends the pair that a key is issued with, made from as many random bytes as [`Sizes::issue_random`] says.
+    /// [`Cipher::issue`] by the default backend.
     pub fn issue(self, random: &[u8], out: &mut Vec<u8>) {
-        (self.suite().issue)(random, out);
+        self.with(None).issue(random, out);
     }
 
-    /// The session key that lies in the card's answer to Ro \[0048\]: the first bytes of the answer, or of its hash if
-    /// that is longer than a session key.
+    /// The session key that lies in the card's answer to Ro \[0048\]: the answer itself if it is as long as one, or the
+    /// first bytes of its hash. With `3des` the answer is one block of 8 bytes, and no hash makes more of it.
     pub fn session_key(self, proof: &[u8]) -> [u8; SESSION_KEY] {
-        (self.suite().session_key)(proof)
+        <[u8; SESSION_KEY]>::try_from(proof).unwrap_or_else(|_| {
+            let hash = Sha256::digest(proof);
+            *hash.first_chunk().expect("a hash is longer than a session key")
+        })
     }
 
     /// The half of a pair that proves.

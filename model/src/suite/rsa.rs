@@ -7,31 +7,40 @@
 //! | challenge, Rk | 32 |
 //! | proof, seed | RSASSA-PKCS1-v1_5 with SHA-256 over the random as the message (RFC 8017, 8.2), as long as n |
 //!
-//! All of it is the `rsa` crate's, fed by ChaCha20; `sha2` and the exact version of that crate are thereby part of every
-//! run, and the tests pin them by value. Nothing is blinded, so that a proof is reproducible and no random number is
-//! taken from the system: these keys guard nothing.
-//!
-//! Measured, each from the stored bytes, on one core of a 2-core x86-64 virtual machine (AMD EPYC), in microseconds, with
-//! `cargo bench -p keystorm-benches --bench suites`:
-//!
-//! | | `prove` | `check` | `grow` |
-//! |---|---|---|---|
-//! | `rsa-1024` | 323 | 21 | 5,400 |
-//! | `rsa-2048` | 1,640 | 71 | 75,000 |
-//!
-//! Four tenths of a signature's time go into building the crate's key from its stored bytes. `grow` is a mean over some hundred seeds: the search for primes ends sooner or later.
+//! Pairs are made by the `rsa` crate, fed by ChaCha20, which alone takes a generator of ours; `sha2` and the exact version
+//! of that crate are thereby part of every run, and the tests pin them by value. Nothing that it does is blinded, so that a
+//! proof is reproducible and no random number is taken from the system: these keys guard nothing. AWS-LC signs several
+//! times as fast, from 2048 bits on.
 
 use ::rsa::traits::{PrivateKeyParts, PublicKeyParts};
 use ::rsa::{BoxedUint, Pkcs1v15Sign, PrivateKey, PublicKey};
-use crypto_bigint::{U512, U1024, U2048, Uint};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::{KeyPair, KeyPairComponents, PublicKeyComponents};
+use aws_lc_rs::signature::{
+    RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY as VERIFYING, RSA_PKCS1_SHA256 as SIGNING,
+};
+use crypto_bigint::{ConcatenatingMul, Limb, NonZero, U512, U1024, U1536, U2048, U3072, Uint};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use sha2::{Digest as _, Sha256};
 
-use super::{Family, SESSION_KEY, Sizes, Suite};
+use super::backend::Backend::{AwsLcRs, RustCrypto};
+use super::backend::{Choices, Prove};
+use super::{Comparison, Suite, asymmetric};
 
-pub(super) static RSA_1024: Suite = suite::<{ U512::LIMBS }, { U1024::LIMBS }>("rsa-1024");
-pub(super) static RSA_2048: Suite = suite::<{ U1024::LIMBS }, { U2048::LIMBS }>("rsa-2048");
+pub(super) static RSA_1024: Suite = suite::<{ U512::LIMBS }, { U1024::LIMBS }>(
+    "rsa-1024",
+    // AWS-LC does not sign with so short a modulus.
+    &[(RustCrypto, prove::<{ U512::LIMBS }>)],
+);
+pub(super) static RSA_2048: Suite = suite::<{ U1024::LIMBS }, { U2048::LIMBS }>(
+    "rsa-2048",
+    &[(AwsLcRs, prove_aws::<{ U1024::LIMBS }>), (RustCrypto, prove::<{ U1024::LIMBS }>)],
+);
+pub(super) static RSA_3072: Suite = suite::<{ U1536::LIMBS }, { U3072::LIMBS }>(
+    "rsa-3072",
+    &[(AwsLcRs, prove_aws::<{ U1536::LIMBS }>), (RustCrypto, prove::<{ U1536::LIMBS }>)],
+);
 
 /// Bytes of a challenge, of an Rk, and of what a pair is issued from: a seed of ChaCha20.
 const RANDOM: usize = 32;
@@ -39,6 +48,7 @@ const RANDOM: usize = 32;
 const HASH: usize = 32;
 /// The public exponent.
 const EXPONENT: u64 = 65_537;
+const EXPONENT_BYTES: usize = 3;
 
 /// What stands before the hash in a signature: the DER of DigestInfo for SHA-256 (RFC 8017, 9.2, note 1).
 const DIGEST_INFO: [u8; 19] = [
@@ -47,39 +57,19 @@ const DIGEST_INFO: [u8; 19] = [
 ];
 
 /// The suite whose primes have `HALF` limbs and whose moduli `WHOLE`.
-const fn suite<const HALF: usize, const WHOLE: usize>(name: &'static str) -> Suite {
+const fn suite<const HALF: usize, const WHOLE: usize>(name: &'static str, prove: Choices<Prove>) -> Suite {
     let modulus = Uint::<WHOLE>::BYTES;
-    let private = 5 * Uint::<HALF>::BYTES;
     Suite {
-        name,
-        family: Family::Asymmetric,
-        sizes: Sizes {
-            pair: modulus + private,
-            private,
-            public: modulus,
-            challenge: RANDOM,
-            renewal_random: RANDOM,
-            proof: modulus,
-            seed: modulus,
-            issue_random: RANDOM,
-        },
-        prove: prove::<HALF>,
-        check: |public, challenge, proof, _| check::<WHOLE>(public, challenge, proof),
-        grow: |seed, out| generate::<HALF, WHOLE>(Sha256::digest(seed).into(), out),
-        issue: |random, out| {
-            let seed = random.try_into().expect("a pair is issued from 32 bytes");
-            generate::<HALF, WHOLE>(seed, out);
-        },
-        session_key: |proof| {
-            let hash = Sha256::digest(proof);
-            *hash.first_chunk::<SESSION_KEY>().expect("a hash is longer than a session key")
-        },
+        prove,
+        check: &[(AwsLcRs, check_aws::<WHOLE>), (RustCrypto, check::<WHOLE>)],
+        generate: &[(RustCrypto, generate::<HALF, WHOLE>)],
+        ..asymmetric(name, 5 * Uint::<HALF>::BYTES, modulus, modulus)
     }
 }
 
 /// Appends the pair that the `rsa` crate makes from `seed`.
-fn generate<const HALF: usize, const WHOLE: usize>(seed: [u8; 32], out: &mut Vec<u8>) {
-    let mut random = ChaCha20Rng::from_seed(seed);
+fn generate<const HALF: usize, const WHOLE: usize>(seed: &[u8], out: &mut Vec<u8>) {
+    let mut random = ChaCha20Rng::from_seed(seed.try_into().expect("a pair grows from 32 bytes"));
     let bits = Uint::<WHOLE>::BITS as usize;
     let key = PrivateKey::new(&mut random, bits).expect("the size is allowed, and ChaCha20 never fails");
     let (Some(d_p), Some(d_q), Some(q_inv)) = (key.dp(), key.dq(), key.qinv()) else {
@@ -118,14 +108,63 @@ fn prove<const HALF: usize>(private: &[u8], random: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&signature);
 }
 
+/// The same by AWS-LC. It wants the modulus and the private exponent too, and refuses parts that do not fit together.
+fn prove_aws<const HALF: usize>(private: &[u8], random: &[u8], out: &mut Vec<u8>) {
+    assert_eq!(random.len(), RANDOM, "randoms of this suite have 32 bytes");
+    let mut parts = private.chunks_exact(Uint::<HALF>::BYTES);
+    let [p, q, d_p, d_q, q_inv] = std::array::from_fn(|_| parts.next().expect("a key has five parts"));
+    let (prime_p, prime_q) = (integer(p), integer(q));
+    let n = prime_p.concatenating_mul(&prime_q).to_be_bytes();
+    let d = private_exponent(&prime_p, &prime_q).to_be_bytes();
+    let e = EXPONENT.to_be_bytes();
+    let public_key = PublicKeyComponents { n: &n[..], e: &e[e.len() - EXPONENT_BYTES..] };
+    let key = KeyPairComponents { public_key, d: &d[..], p, q, dP: d_p, dQ: d_q, qInv: q_inv };
+    let key = KeyPair::from_components(&key).expect("the parts fit together");
+    let start = out.len();
+    out.resize(start + n.len(), 0);
+    // PKCS#1 v1.5 has no use for random numbers.
+    let signed = key.sign(&SIGNING, &SystemRandom::new(), random, &mut out[start..]);
+    signed.expect("a hash fits under the modulus");
+}
+
+/// d = 1/e modulo (p-1)(q-1). As e is a small prime, d is the only multiple of it, plus 1, among the first e values of
+/// 1 + k(p-1)(q-1): k = -1/((p-1)(q-1)) modulo e, by Fermat's theorem.
+fn private_exponent(p: &BoxedUint, q: &BoxedUint) -> BoxedUint {
+    let one = BoxedUint::one_with_precision(p.bits_precision());
+    let phi = p.wrapping_sub(&one).concatenating_mul(&q.wrapping_sub(&one));
+    let e = NonZero::new(Limb::from(EXPONENT)).expect("the exponent is not 0");
+    let residue = phi.rem_limb(e).0;
+    let inverse = (0..EXPONENT.ilog2()).fold((1, residue), |(power, square), bit| {
+        let power = if (EXPONENT - 2) >> bit & 1 == 1 { power * square % EXPONENT } else { power };
+        (power, square * square % EXPONENT)
+    });
+    let k = EXPONENT - inverse.0;
+    let multiple = phi.concatenating_mul(&BoxedUint::from(k));
+    let one = BoxedUint::one_with_precision(multiple.bits_precision());
+    let (d, rest) = multiple.wrapping_add(&one).div_rem_limb(e);
+    assert_eq!(rest, Limb::ZERO, "k has been chosen for that");
+    d
+}
+
 /// Whether `proof` is the signature of `challenge` under the modulus `public`.
-fn check<const WHOLE: usize>(public: &[u8], challenge: &[u8], proof: &[u8]) -> bool {
+fn check<const WHOLE: usize>(public: &[u8], challenge: &[u8], proof: &[u8], _: Comparison) -> bool {
     let bytes = Uint::<WHOLE>::BYTES;
     if challenge.len() != RANDOM || proof.len() != bytes || public.len() != bytes {
         return false;
     }
     let key = PublicKey::new(integer(public), EXPONENT.into());
     key.is_ok_and(|key| key.verify(scheme(), &Sha256::digest(challenge), proof).is_ok())
+}
+
+/// The same by AWS-LC.
+fn check_aws<const WHOLE: usize>(public: &[u8], challenge: &[u8], proof: &[u8], _: Comparison) -> bool {
+    let bytes = Uint::<WHOLE>::BYTES;
+    if challenge.len() != RANDOM || proof.len() != bytes || public.len() != bytes {
+        return false;
+    }
+    let e = EXPONENT.to_be_bytes();
+    let key = PublicKeyComponents { n: public, e: &e[e.len() - EXPONENT_BYTES..] };
+    key.verify(&VERIFYING, challenge, proof).is_ok()
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ Exit codes:
   130  stopped by Ctrl-C; nothing was written
 
 Environment:
-  KEYSTORM_CACHE_DIR  where RSA key pairs are kept for later runs, instead of the user's cache
+  KEYSTORM_CACHE_DIR  where asymmetric key pairs are kept for later runs, instead of the user's cache
                       directory; empty: nowhere
 
 Start here:
@@ -65,6 +65,11 @@ pub(super) enum Command {
     /// Find the smallest (or largest) value of a key that keeps every bound, with confidence
     #[command(after_help = PLAN_EXAMPLES)]
     Plan(Plan),
+    /// List the cipher suites: what they handle, and who can carry out what
+    Suites,
+    /// Measure what ciphers cost on this machine, and write a table of costs for [server.costs]
+    #[command(after_help = CALIBRATE_EXAMPLES)]
+    Calibrate(Calibrate),
     /// Draw whole scenarios at random, and run them with all checkers
     #[command(after_help = SWARM_EXAMPLES)]
     Swarm(Swarm),
@@ -173,6 +178,11 @@ same, by Welch's t otherwise; 95 % confidence.
 Examples:
   keystorm compare reports/out/quickstart/1-turmoil reports/out/quickstart/2-turmoil
   keystorm compare before/sweep after/sweep --format json";
+
+const CALIBRATE_EXAMPLES: &str = "\
+Examples:
+  keystorm calibrate --out costs.toml
+  keystorm calibrate --out costs.toml --csv ciphers.csv --suite rsa-2048 --suite p256";
 
 /// What every command that runs a scenario takes.
 #[derive(Args, Debug)]
@@ -383,6 +393,26 @@ pub(super) struct Interrupt {
     /// How many combinations are gone through at the same time [default: as many as there are CPUs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) jobs: Option<u16>,
+    /// Show no progress
+    #[arg(long)]
+    pub(super) quiet: bool,
+}
+
+/// Arguments of `calibrate`.
+#[derive(Args, Debug)]
+pub(super) struct Calibrate {
+    /// The table of costs to write, which a scenario names as server.costs.preset
+    #[arg(long, value_name = "FILE.toml")]
+    pub(super) out: PathBuf,
+    /// Where to write every figure
+    #[arg(long, value_name = "FILE.csv")]
+    pub(super) csv: Option<PathBuf>,
+    /// Only this suite (repeatable); `keystorm suites` lists them
+    #[arg(long, value_name = "NAME", value_parser = |name: &str| named(name, &SuiteId::ALL, SuiteId::name))]
+    pub(super) suite: Vec<SuiteId>,
+    /// Samples of each figure, which take turns
+    #[arg(long, value_name = "N", default_value_t = 31, value_parser = clap::value_parser!(u16).range(3..=1001))]
+    pub(super) samples: u16,
     /// Show no progress
     #[arg(long)]
     pub(super) quiet: bool,

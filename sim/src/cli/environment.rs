@@ -24,9 +24,35 @@ impl Stopwatch {
         self.started.elapsed().as_secs_f64()
     }
 
+    pub(super) fn ns(&self) -> u64 {
+        self.started.elapsed().as_nanos() as u64
+    }
+
     pub(super) fn started_unix_s(&self) -> u64 {
         self.started_unix_s
     }
+}
+
+/// A stop-watch over the time that this thread has been on a CPU, so that other processes do not count.
+pub(super) struct CpuWatch {
+    from_ns: Option<u64>,
+}
+
+impl CpuWatch {
+    pub(super) fn start() -> Self {
+        CpuWatch { from_ns: on_cpu_ns() }
+    }
+
+    /// Nanoseconds, as far as the system counts them: Linux adds them up in ticks of some milliseconds.
+    pub(super) fn ns(&self) -> Option<u64> {
+        Some(on_cpu_ns()? - self.from_ns?)
+    }
+}
+
+/// How long this thread has been on a CPU; Linux only.
+fn on_cpu_ns() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    text.split_whitespace().next()?.parse().ok()
 }
 
 /// How many threads can run at the same time.

@@ -1,6 +1,7 @@
 //! The command line: arguments, progress, exit codes. The only place that reads the wall clock or the environment.
 
 mod args;
+mod calibrate;
 mod campaign;
 mod compare;
 mod environment;
@@ -12,6 +13,7 @@ mod progress;
 mod replay;
 mod report;
 mod run;
+mod suites;
 mod swarm;
 mod sweep;
 mod verify;
@@ -114,6 +116,8 @@ pub fn main() -> ExitCode {
         Command::Sweep(arguments) => sweep::sweep(&arguments),
         Command::Merge(arguments) => sweep::merge(&arguments),
         Command::Plan(arguments) => plan::plan(&arguments),
+        Command::Suites => suites::suites(),
+        Command::Calibrate(arguments) => calibrate::calibrate(&arguments),
         Command::Swarm(arguments) => swarm::swarm(&arguments),
         Command::Replay(arguments) => replay::replay(&arguments),
         Command::Compare(arguments) => compare::compare(&arguments),

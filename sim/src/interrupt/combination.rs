@@ -120,6 +120,7 @@ impl Setup {
         let orders = due.depths().iter().map(order).collect();
         let server = ServerRules {
             suite,
+            backend: None,
             shape,
             comparison: Comparison::Encryption,
             embodiments: vec![embodiment],

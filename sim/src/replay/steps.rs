@@ -3,6 +3,7 @@
 
 use keystorm_model::apdu::split_answer;
 use keystorm_model::client::{Cause, Ending};
+use keystorm_model::fragment;
 use keystorm_model::message;
 use keystorm_model::secure::Direction;
 use keystorm_model::server::ServerEffect;
@@ -285,6 +286,11 @@ impl Builder {
             Ok((header, message)) => {
                 let words = words::message(&message, self.sizes, &mut self.names);
                 (header.connection.0 as u32, words)
+            }
+            Err(_) if fragment::is_fragment(datagram) => {
+                let (connection, number, count) = fragment::describe(datagram);
+                let name = format!("part {number} of {count}");
+                (connection.0 as u32, Words { name, ..Words::default() })
             }
             Err(_) => (self.connection, Words { name: "unreadable message".into(), ..Words::default() }),
         };

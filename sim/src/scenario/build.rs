@@ -9,7 +9,7 @@ use keystorm_model::draw::Seed;
 use keystorm_model::rings::{RenewalRule, RingShape};
 use keystorm_model::server::spread::Limits as Admission;
 use keystorm_model::server::{Embodiment, Order, OrderedCards, Recovery, RootRenewal, Spread};
-use keystorm_model::suite::{Comparison, SuiteId};
+use keystorm_model::suite::{Backend, Comparison, SuiteId};
 use keystorm_model::{CardId, Depth, Ratio, SimTime, Span};
 use sha2::{Digest, Sha256};
 
@@ -192,6 +192,7 @@ fn line(r: &Resolved) -> LinePlan {
         up_bps: r.rate("line.up"),
         down_bps: r.rate("line.down"),
         overhead_bytes: r.small("line.overhead_bytes"),
+        datagram_bytes: r.small("line.datagram_bytes"),
         retry: RetryPlan {
             first: r.span("line.retry.first"),
             factor: r.small("line.retry.factor"),
@@ -301,6 +302,7 @@ fn server(r: &Resolved) -> ServerPlan {
     ServerPlan {
         cores: r.small("server.cores"),
         queue: r.small("server.queue"),
+        backend: Backend::ALL.into_iter().find(|backend| backend.name() == r.choice("server.backend")),
         costs: CostTable {
             datagram: r.span("server.costs.datagram"),
             prove: r.of_suite("server.costs", "prove").expect("every suite has it"),

@@ -1,15 +1,16 @@
 //! Rules that tie several keys together. Each names the keys, what is wrong between them, and a way out.
 
-use keystorm_model::server::Embodiment;
 mod faults;
 
 pub(super) use faults::{client, down, outage, placed};
 
 use keystorm_model::Span;
+use keystorm_model::server::Embodiment;
+use keystorm_model::suite::{Operation, SuiteId};
 
 use super::error::Problem;
 use super::resolve::Resolved;
-use super::schema::{ROOT, SESSIONS};
+use super::schema::{AUTO, ROOT, SESSIONS};
 use super::value::{Row, Value};
 use crate::plan::EngineKind;
 
@@ -105,7 +106,24 @@ pub(super) fn cross_check(r: &Resolved) -> Vec<Problem> {
     spread(r, &mut problems);
     orders(r, &mut problems);
     faults::check(r, &mut problems);
+    backend(r, &mut problems);
     problems
+}
+
+fn backend(r: &Resolved, problems: &mut Vec<Problem>) {
+    let (chosen, fleet) = (r.choice("server.backend"), r.choice("fleet.suite"));
+    let suite = SuiteId::ALL.into_iter().find(|suite| suite.name() == fleet).expect("the schema's own");
+    let mut able: Vec<&str> = Vec::new();
+    for backend in Operation::ALL.into_iter().flat_map(|operation| suite.backends(operation)) {
+        if !able.contains(&backend.name()) {
+            able.push(backend.name());
+        }
+    }
+    if chosen != AUTO && !able.contains(&chosen) {
+        let why = format!("`server.backend` is \"{chosen}\", which does nothing of {fleet}");
+        let help = format!("allowed with it: \"{AUTO}\" or \"{}\"", able.join("\" or \""));
+        problems.push(r.clash(&["server.backend", "fleet.suite"], why, help));
+    }
 }
 
 fn sites(r: &Resolved, problems: &mut Vec<Problem>) {

@@ -8,7 +8,7 @@ use keystorm_model::card::transport::Protocol;
 use keystorm_model::card::{PageLayout, WriteMode};
 use keystorm_model::rings::RenewalRule;
 use keystorm_model::server::{Embodiment, Recovery};
-use keystorm_model::suite::{Comparison, SuiteId};
+use keystorm_model::suite::{Backend, Comparison, SuiteId};
 
 use super::kind::{Fallback, Key, Kind};
 use crate::plan::{EngineKind, Mishap, ReissueWay, ServerKeys, Ways};
@@ -43,7 +43,7 @@ pub(super) static SECTIONS: &[Section] = &[
     Section { path: "server", doc: "The server machine." },
     Section {
         path: "server.costs",
-        doc: "Server time per part of the work. The defaults of `prove` and `check` (AES-128, RustCrypto aes 0.9) and `aead` were measured on a 2-core x86-64 machine; those of `datagram` and `commit` are general engineering assumptions without a source.",
+        doc: "Server time per part of the work. The defaults of `prove` and `check` (AES-128, RustCrypto aes 0.9) and `aead` were measured on a 2-core x86-64 machine; those of the other suites by `keystorm calibrate` on such a machine (docs/ciphers.md); those of `datagram` and `commit` are general engineering assumptions without a source.",
     },
     Section { path: "faults", doc: "What goes wrong besides the line's own losses." },
     Section { path: "turmoil", doc: "Settings of the turmoil engine." },
@@ -95,6 +95,13 @@ pub(super) const SPREADS: [&str; 4] = ["none", "jitter", "waves", "admission"];
 pub(super) const ROOT: [&str; 3] = ["never", "itself", "reissue"];
 /// The names of [`crate::plan::DueAtStart`]'s variants: all, none.
 pub(super) const DUE: [&str; 2] = ["all", "none"];
+
+/// The name of the choice of no [`Backend`] in particular.
+pub(super) const AUTO: &str = "auto";
+
+fn backends() -> Vec<&'static str> {
+    std::iter::once(AUTO).chain(Backend::ALL.iter().map(|backend| backend.name())).collect()
+}
 
 /// The step of turmoil's clock unless a scenario says otherwise.
 const DEFAULT_TICK: &str = "1ms";
@@ -160,12 +167,35 @@ pub(super) static KEYS: &[Key] = &[
     key("card.command", MINUTE, Value("1ms"), "The operating system's own time per command."),
     key("card.aes-128.prove", MINUTE, Value("30ms"), "One proof with an internal key, key set-up included. Of the tables `card.<suite>` only the one of the fleet's suite counts."),
     key("card.aes-128.check", MINUTE, Value("30ms"), "One check of a proof with an external key, key set-up included."),
+    key("card.aes-192.prove", MINUTE, Value("31ms"), "The same with AES-192: two rounds more. The default is general engineering knowledge without a source."),
+    key("card.aes-192.check", MINUTE, Value("31ms"), "The same."),
+    key("card.aes-256.prove", MINUTE, Value("32ms"), "The same with AES-256: four rounds more. The default is general engineering knowledge without a source."),
+    key("card.aes-256.check", MINUTE, Value("32ms"), "The same."),
+    key("card.3des.prove", MINUTE, Value("5100us"), "The same with 3DES: the median for 16 B, its key set-up not listed apart."),
+    key("card.3des.check", MINUTE, Value("5100us"), "The same."),
+    key("card.camellia-128.prove", MINUTE, Value("30ms"), "The same with Camellia. The default is hypothetical: that of AES-128."),
+    key("card.camellia-128.check", MINUTE, Value("30ms"), "The same."),
     key("card.rsa-1024.prove", MINUTE, Value("67ms"), "The same with RSA-1024: a signature (CRT)."),
     key("card.rsa-1024.check", MINUTE, Value("5ms"), "A verification. The default is general engineering knowledge without a source."),
     key("card.rsa-1024.generate", HOUR_AT_MOST, Value("2s"), "Generating a pair of keys. The default is general engineering knowledge without a source."),
     key("card.rsa-2048.prove", MINUTE, Value("185ms"), "The same with RSA-2048: a signature (CRT)."),
     key("card.rsa-2048.check", MINUTE, Value("13ms"), "A verification."),
     key("card.rsa-2048.generate", HOUR_AT_MOST, Value("11986ms"), "Generating a pair of keys."),
+    key("card.rsa-3072.prove", MINUTE, Value("624ms"), "The same with RSA-3072. The defaults are hypothetical: those of RSA-2048, and the third, second and fourth power of 1.5."),
+    key("card.rsa-3072.check", MINUTE, Value("29ms"), "A verification."),
+    key("card.rsa-3072.generate", HOUR_AT_MOST, Value("60s"), "Generating a pair of keys."),
+    key("card.p256.prove", MINUTE, Value("59ms"), "The same with ECDSA on P-256: a signature."),
+    key("card.p256.check", MINUTE, Value("66ms"), "A verification."),
+    key("card.p256.generate", HOUR_AT_MOST, Value("156ms"), "Generating a pair of keys."),
+    key("card.ed25519.prove", MINUTE, Value("59ms"), "The same with Ed25519. The defaults are hypothetical: those of P-256."),
+    key("card.ed25519.check", MINUTE, Value("66ms"), "A verification."),
+    key("card.ed25519.generate", HOUR_AT_MOST, Value("156ms"), "Generating a pair of keys."),
+    key("card.ml-dsa-44.prove", MINUTE, Value("250ms"), "The same with ML-DSA-44. The defaults are hypothetical: no card's time is published."),
+    key("card.ml-dsa-44.check", MINUTE, Value("60ms"), "A verification."),
+    key("card.ml-dsa-44.generate", HOUR_AT_MOST, Value("60ms"), "Generating a pair of keys."),
+    key("card.ml-dsa-65.prove", MINUTE, Value("400ms"), "The same with ML-DSA-65. The defaults are hypothetical: no card's time is published."),
+    key("card.ml-dsa-65.check", MINUTE, Value("100ms"), "A verification."),
+    key("card.ml-dsa-65.generate", HOUR_AT_MOST, Value("100ms"), "Generating a pair of keys."),
     key("card.random", MINUTE, Value("1500us"), "Drawing a challenge."),
     key("card.nvm_write", MINUTE, Value("6ms"), "One atomic page write to the memory: with `nvm` \"undo-log\" or \"shadow-page\"."),
     key("card.nvm_plain_write", MINUTE, Value("1ms"), "One page write that is not atomic: with `nvm` \"in-place\"."),
@@ -184,6 +214,7 @@ pub(super) static KEYS: &[Key] = &[
     key("line.up", Kind::Rate { min: 100, max: 1_000_000_000_000, unlimited: true }, Value("unlimited"), "Bandwidth from client to server."),
     key("line.down", Kind::Rate { min: 100, max: 1_000_000_000_000, unlimited: true }, Value("unlimited"), "Bandwidth from server to client."),
     key("line.overhead_bytes", count(0, 1_000), Value("28"), "Bytes that the layers below add to each message: 20 for IPv4 and 8 for UDP."),
+    key("line.datagram_bytes", count(576, 65_507), Value("1472"), "The longest datagram, its own bytes without `overhead_bytes`; a longer message travels in fragments, each of which can be lost. 1472 is what an Ethernet frame holds, 576 what every host takes."),
     key("line.retry.first", span(MS, HOUR), Value("2s"), "The client's wait before it sends an unanswered message again."),
     key("line.retry.factor", count(1, 10), Value("2"), "Each further wait is this many times longer."),
     key("line.retry.tries", count(1, 20), Value("5"), "How often a message is sent in all before the client gives up."),
@@ -231,6 +262,8 @@ pub(super) static KEYS: &[Key] = &[
     key("server.cores", count(1, 4_096), Value("4"), "CPUs, which take datagrams from one queue in order."),
     key("server.queue", count(1, 10_000_000), Value("10000"), "Datagrams that may wait for a CPU; more are dropped."),
 
+    key("server.backend", Kind::OneOf(backends), Value("auto"), "Which library carries out the server's operations with keys: \"auto\" the fastest for each, any other one where it can, and \"auto\" otherwise (`keystorm suites` lists them). It changes no result, only how long a run takes."),
+
     key("server.probe.mean", span(NS, Span::from_secs(60)), Value("1ms"), "Mean service time of a probe, in place of `server.costs`. With session = \"probe\" only."),
     key("server.probe.distribution", Kind::OneOf(|| SERVICES.to_vec()), Value("exponential"), "Its distribution. A repeat of a probe takes as long as the first. With session = \"probe\" only."),
 
@@ -238,12 +271,35 @@ pub(super) static KEYS: &[Key] = &[
     key("server.costs.datagram", MINUTE, Value("15us"), "Receiving, decoding, looking up, encoding and sending one datagram."),
     key("server.costs.aes-128.prove", MINUTE, Value("74ns"), "Making one proof, also one that a new key grows from; key set-up included. Of the tables `server.costs.<suite>` only the one of the fleet's suite counts."),
     key("server.costs.aes-128.check", MINUTE, Value("74ns"), "Checking one proof, key set-up included."),
+    key("server.costs.aes-192.prove", MINUTE, Value("22ns"), "The same with AES-192."),
+    key("server.costs.aes-192.check", MINUTE, Value("23ns"), "A check."),
+    key("server.costs.aes-256.prove", MINUTE, Value("26ns"), "The same with AES-256."),
+    key("server.costs.aes-256.check", MINUTE, Value("29ns"), "A check."),
+    key("server.costs.3des.prove", MINUTE, Value("1000ns"), "The same with 3DES."),
+    key("server.costs.3des.check", MINUTE, Value("1010ns"), "A check."),
+    key("server.costs.camellia-128.prove", MINUTE, Value("152ns"), "The same with Camellia."),
+    key("server.costs.camellia-128.check", MINUTE, Value("150ns"), "A check."),
     key("server.costs.rsa-1024.prove", MINUTE, Value("323us"), "The same with RSA-1024: a signature."),
     key("server.costs.rsa-1024.check", MINUTE, Value("21us"), "A verification."),
     key("server.costs.rsa-1024.generate", MINUTE, Value("5400us"), "Generating a pair of keys."),
-    key("server.costs.rsa-2048.prove", MINUTE, Value("1640us"), "The same with RSA-2048: a signature."),
-    key("server.costs.rsa-2048.check", MINUTE, Value("71us"), "A verification."),
-    key("server.costs.rsa-2048.generate", MINUTE, Value("75ms"), "Generating a pair of keys."),
+    key("server.costs.rsa-2048.prove", MINUTE, Value("655us"), "The same with RSA-2048: a signature."),
+    key("server.costs.rsa-2048.check", MINUTE, Value("18us"), "A verification."),
+    key("server.costs.rsa-2048.generate", MINUTE, Value("64ms"), "Generating a pair of keys."),
+    key("server.costs.rsa-3072.prove", MINUTE, Value("1499us"), "The same with RSA-3072."),
+    key("server.costs.rsa-3072.check", MINUTE, Value("37us"), "A verification."),
+    key("server.costs.rsa-3072.generate", MINUTE, Value("260ms"), "Generating a pair of keys."),
+    key("server.costs.p256.prove", MINUTE, Value("569us"), "The same with ECDSA on P-256."),
+    key("server.costs.p256.check", MINUTE, Value("58us"), "A verification."),
+    key("server.costs.p256.generate", MINUTE, Value("17us"), "Generating a pair of keys."),
+    key("server.costs.ed25519.prove", MINUTE, Value("16us"), "The same with Ed25519."),
+    key("server.costs.ed25519.check", MINUTE, Value("36us"), "A verification."),
+    key("server.costs.ed25519.generate", MINUTE, Value("7830ns"), "Generating a pair of keys."),
+    key("server.costs.ml-dsa-44.prove", MINUTE, Value("679us"), "The same with ML-DSA-44."),
+    key("server.costs.ml-dsa-44.check", MINUTE, Value("22us"), "A verification."),
+    key("server.costs.ml-dsa-44.generate", MINUTE, Value("24us"), "Generating a pair of keys."),
+    key("server.costs.ml-dsa-65.prove", MINUTE, Value("1102us"), "The same with ML-DSA-65."),
+    key("server.costs.ml-dsa-65.check", MINUTE, Value("36us"), "A verification."),
+    key("server.costs.ml-dsa-65.generate", MINUTE, Value("41us"), "Generating a pair of keys."),
     key("server.costs.aead", MINUTE, Value("285ns"), "Sealing or opening one message of session data."),
     key("server.costs.commit", MINUTE, Value("100us"), "Making one change of the client directory durable."),
 

@@ -140,9 +140,14 @@ pub const FEATURES: &[Feature] = &[
             SuiteId::ALL.into_iter().filter(|suite| suite.family() == Family::Symmetric).collect();
         set(all, "fleet.suite", dice.one(&symmetric).name());
         if dice.once_in(24) {
-            set(all, "fleet.suite", SuiteId::Rsa1024.name());
+            let quickest = [SuiteId::Rsa1024, SuiteId::P256, SuiteId::Ed25519, SuiteId::MlDsa44];
+            set(all, "fleet.suite", dice.one(&quickest).name());
             set(all, "fleet.cards", dice.between(1, 4));
         }
+    }),
+    feature("fragments", |dice, all| {
+        set(all, "line.datagram_bytes", 576);
+        set(all, "load.response_bytes", dice.between(600, 3_000));
     }),
     feature("common server keys", |_, all| set(all, "fleet.server_keys", ServerKeys::Common.name())),
     feature("comparison", |dice, all| set(all, "fleet.comparison", dice.one(&Comparison::ALL).name())),

@@ -2,6 +2,7 @@
 
 use keystorm_model::client::{Cause, ClientEffect, ClientInput, Ending, Step};
 use keystorm_model::draw::{Seed, owner};
+use keystorm_model::fragment;
 use keystorm_model::reject::Reject;
 use keystorm_model::secure::Direction;
 use keystorm_model::{CardId, ClientId, ConnectionId, SimTime};
@@ -115,10 +116,23 @@ impl World {
         self.recorder.counts.messages_delivered += 1;
         let parties = Parties { client, card: None };
         self.recorder.trace(at, Trace::AtClient, parties, datagram);
-        if self.ghost_receives(at, client, datagram, out) {
-            return;
+        if !fragment::is_fragment(datagram) {
+            return self.client_hears(at, client, datagram, out);
         }
-        self.step(at, client, ClientInput::Datagram(datagram), out);
+        let mut assembly = self.assemblies.remove(&(client, Direction::Down)).unwrap_or_default();
+        match assembly.take(datagram) {
+            Ok(Some(message)) => self.client_hears(at, client, message, out),
+            Ok(None) => {}
+            Err(_) => self.recorder.counts.rejects += 1,
+        }
+        self.assemblies.insert((client, Direction::Down), assembly);
+    }
+
+    /// A whole message has arrived at `client`.
+    fn client_hears(&mut self, at: SimTime, client: ClientId, message: &[u8], out: &mut Out) {
+        if !self.ghost_receives(at, client, message, out) {
+            self.step(at, client, ClientInput::Datagram(message), out);
+        }
     }
 
     /// Puts the holder's card into the reader.
@@ -184,7 +198,7 @@ impl World {
         for &effect in &effects.effects {
             match effect {
                 ClientEffect::Send { datagram, sequence, copy } => {
-                    let attempt = Attempt { direction: Direction::Up, sequence, copy };
+                    let attempt = Attempt { direction: Direction::Up, sequence, copy, fragment: 0 };
                     let strike = self.send(at, client, attempt, effects.get(datagram), out);
                     after = after.or(strike);
                 }

@@ -7,6 +7,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use keystorm_model::draw::{Purpose, Seed};
+use keystorm_model::secure::Direction;
 use keystorm_model::{ClientId, SimTime, Span};
 
 use crate::plan::{Mishap, Plan, RandomCrashPlan};
@@ -118,6 +119,7 @@ impl World {
         let mut effects = std::mem::take(&mut self.server_out);
         self.server.restart(&mut effects);
         self.dialogues.restarted();
+        self.assemblies.retain(|&(_, direction), _| direction == Direction::Down);
         self.recorder.tape_all(at, Event::ServerDown { until });
         for &effect in &effects.effects {
             self.note(at, true, effect, &effects);

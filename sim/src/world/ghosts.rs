@@ -107,7 +107,7 @@ impl World {
         for &effect in &effects.effects {
             match effect {
                 ClientEffect::Send { datagram, sequence, copy } => {
-                    let attempt = Attempt { direction: Direction::Up, sequence, copy };
+                    let attempt = Attempt { direction: Direction::Up, sequence, copy, fragment: 0 };
                     self.send(at, client, attempt, effects.get(datagram), out);
                 }
                 ClientEffect::Rejected(_) => self.recorder.counts.rejects += 1,

@@ -5,6 +5,7 @@
 //! arrive nor anything else.
 
 use keystorm_model::draw::Draws;
+use keystorm_model::fragment;
 use keystorm_model::secure::Direction;
 use keystorm_model::{SimTime, SiteId, Span};
 
@@ -25,11 +26,14 @@ pub struct Attempt {
     pub sequence: u16,
     /// How often the same message was sent before.
     pub copy: u8,
+    /// Which fragment of the message it is; 0 for a message in one datagram.
+    pub fragment: u8,
 }
 
 impl Attempt {
     fn number(self) -> u64 {
-        (u64::from(self.copy) << 16 | u64::from(self.sequence)) << 1 | self.direction as u64
+        let message = (u64::from(self.copy) << 16 | u64::from(self.sequence)) << 1 | self.direction as u64;
+        u64::from(self.fragment) << 25 | message
     }
 }
 
@@ -89,6 +93,11 @@ impl Line {
     /// Bytes that a datagram of `length` bytes occupies on the line.
     pub fn size(&self, length: usize) -> u64 {
         length as u64 + u64::from(self.plan.overhead_bytes)
+    }
+
+    /// How many datagrams a message of `length` bytes takes.
+    pub fn fragments(&self, length: usize) -> usize {
+        fragment::count(length, self.plan.datagram_bytes as usize)
     }
 
     /// What becomes of a message of `length` bytes that is handed to the line at `now`.
@@ -226,6 +235,7 @@ mod tests {
             up_bps: None,
             down_bps: None,
             overhead_bytes: 28,
+            datagram_bytes: 1_472,
             retry: crate::plan::RetryPlan { first: Span::from_secs(2), factor: 2, tries: 5 },
         }
     }
@@ -236,7 +246,7 @@ mod tests {
         (0..count)
             .map(|owner| {
                 let mut draws = Seed(5).open(Purpose::Line, owner);
-                let attempt = Attempt { direction: Direction::Up, sequence: 3, copy: 1 };
+                let attempt = Attempt { direction: Direction::Up, sequence: 3, copy: 1, fragment: 0 };
                 line.fate(SimTime::from_ns(1_000), SiteId(0), attempt, 60, &mut wire, &mut draws)
             })
             .collect()

@@ -40,11 +40,13 @@ mod trouble;
 
 pub use desk::Holder;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use keystorm_model::card::CardType;
 use keystorm_model::client::{Client, ClientEffect, ClientRules, Retry};
 use keystorm_model::draw::{Purpose, Seed};
+use keystorm_model::fragment::{self, Assembly};
 use keystorm_model::outbox::Outbox;
 use keystorm_model::secure::Direction;
 use keystorm_model::server::{MemoryDirectory, Schedule, Server, ServerEffect, ServerRules, Stamp};
@@ -197,6 +199,10 @@ pub struct World {
     idle_client: Client,
     /// The answer that a client is being given.
     answer: Vec<u8>,
+    /// What has arrived of messages that travel in fragments, by receiver: those of a client go down.
+    assemblies: BTreeMap<(ClientId, Direction), Assembly>,
+    /// The fragment that is being sent.
+    fragment: Vec<u8>,
     /// A card's memory before the command that it is given.
     before: Before,
     /// The card that has just answered has been pulled out since.
@@ -246,6 +252,7 @@ impl World {
         };
         let server_rules = ServerRules {
             suite,
+            backend: plan.server.backend,
             shape,
             comparison: plan.fleet.comparison,
             embodiments: plan.update.embodiments.clone(),
@@ -289,6 +296,8 @@ impl World {
             spare_visits: Vec::new(),
             idle_client: Client::default(),
             answer: Vec::new(),
+            assemblies: BTreeMap::new(),
+            fragment: Vec::new(),
             before: Before::default(),
             card_is_out: false,
             cast: 0..plan.fleet.cards,
@@ -347,19 +356,49 @@ impl World {
         );
     }
 
-    /// Hands a datagram to the line of `client` at `now`. Nothing is sent any more once the horizon is reached. Returns
-    /// what is going to strike the client now that it has sent this.
+    /// Hands a message to the line of `client` at `now`, in as many datagrams as it takes. Nothing is sent any more once the
+    /// horizon is reached. Returns what is going to strike the client now that it has sent this.
     fn send(
         &mut self,
         now: SimTime,
         client: ClientId,
         attempt: Attempt,
-        datagram: &[u8],
+        message: &[u8],
         out: &mut Out,
     ) -> Option<Strike> {
         if !self.recorder.is_load(now) {
             return None;
         }
+        let Attempt { direction, sequence, copy, .. } = attempt;
+        let connection = connection_of(message);
+        let after =
+            (copy == 0).then(|| self.troubles.at_message(connection, direction, message, sequence)).flatten();
+        let (count, mut late_by) = (self.line.fragments(message.len()), None);
+        if count == 1 {
+            self.send_datagram(now, client, attempt, message, &mut late_by, out);
+            return after;
+        }
+        let mut datagram = std::mem::take(&mut self.fragment);
+        for number in 0..count {
+            fragment::write(message, number, count, &mut datagram);
+            let attempt = Attempt { fragment: number as u8, ..attempt };
+            self.send_datagram(now, client, attempt, &datagram, &mut late_by, out);
+        }
+        self.fragment = datagram;
+        after
+    }
+
+    /// Hands a datagram to the line of `client` at `now`. Whether a copy of its message comes late is decided with the first
+    /// of its datagrams.
+    fn send_datagram(
+        &mut self,
+        now: SimTime,
+        client: ClientId,
+        attempt: Attempt,
+        datagram: &[u8],
+        late_by: &mut Option<Span>,
+        out: &mut Out,
+    ) {
         let desk = &mut self.desks[client.index()];
         let retransmission = attempt.direction == Direction::Up && attempt.copy > 0;
         let size = self.line.size(datagram.len());
@@ -369,10 +408,7 @@ impl World {
             Direction::Down => &mut desk.down,
         };
         let (length, site) = (datagram.len(), desk.site);
-        let Attempt { direction, sequence, copy } = attempt;
-        let after = (copy == 0)
-            .then(|| self.troubles.at_message(connection, direction, datagram, sequence))
-            .flatten();
+        let Attempt { direction, sequence, copy, fragment } = attempt;
         let fate = match &mut desk.visit {
             Some(visit) if visit.connection == connection => {
                 self.line.fate(now, site, attempt, length, wire, &mut visit.line)
@@ -393,17 +429,17 @@ impl World {
             if first {
                 self.count_strike(source);
             }
-            return after;
+            return;
         }
-        let mut late = None;
-        if copy == 0
+        if (copy, fragment) == (0, 0)
             && !matches!(fate.first, Arrival::Cut(..))
             && let Some((source, by)) = self.troubles.repeats(connection, direction, sequence)
         {
-            late = Some(self.line.late(now + by, site, direction));
+            *late_by = Some(by);
             self.count_strike(source);
-            self.recorder.counts.messages_duplicated += 1;
         }
+        let late = late_by.map(|by| self.line.late(now + by, site, direction));
+        self.recorder.counts.messages_duplicated += u64::from(late.is_some());
         let desk = &mut self.desks[client.index()];
         self.tally.reordered += u64::from(fate.reordered);
         self.tally.duplicated += u64::from(fate.duplicate.is_some());
@@ -426,7 +462,6 @@ impl World {
             let (order, slot) = (desk.sent, out.datagrams.put(datagram));
             out.flights.push(Flight { client, direction, at, order, doomed, slot });
         }
-        after
     }
 }
 

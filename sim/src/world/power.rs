@@ -3,6 +3,7 @@
 use keystorm_model::card::{Power, Remains};
 use keystorm_model::client::{Cause, Client, Ending, Step};
 use keystorm_model::draw::Draws;
+use keystorm_model::secure::Direction;
 use keystorm_model::{ClientId, SimTime, Span};
 
 use crate::plan::Mishap;
@@ -133,6 +134,7 @@ impl World {
             _ => at + down,
         };
         desk.reader = Reader::Down { until };
+        self.assemblies.remove(&(client, Direction::Down));
         let Some(visit) = &mut desk.visit else { return };
         let mut step = visit.client.at();
         match before {

@@ -1,12 +1,13 @@
 //! What happens at the server: datagrams arrive, wait, are served and answered.
 
 use keystorm_model::draw::{Purpose, Seed};
+use keystorm_model::fragment;
 use keystorm_model::message;
 use keystorm_model::outbox::Outbox;
 use keystorm_model::reject::Reject;
 use keystorm_model::rings::Ring;
 use keystorm_model::secure::Direction;
-use keystorm_model::server::{Directory, ServerEffect};
+use keystorm_model::server::{Directory, ServerEffect, ServerWork};
 use keystorm_model::{ClientId, ConnectionId, SimTime, Span};
 use keystorm_reports::results::Phase;
 
@@ -73,6 +74,29 @@ impl World {
         {
             tape.push(start, Event::Waited(start.since(arrived)));
         }
+        if !fragment::is_fragment(datagram) {
+            return self.serve_message(arrived, start, client, datagram, out);
+        }
+        let mut assembly = self.assemblies.remove(&(client, Direction::Up)).unwrap_or_default();
+        let taken = assembly.take(datagram);
+        if let Ok(Some(message)) = taken {
+            self.serve_message(arrived, start, client, message, out);
+        } else {
+            self.recorder.counts.rejects += u64::from(taken.is_err());
+            let service = self.station.serve(start, 1, ServerWork::default());
+            self.recorder.served(arrived, start, service);
+        }
+        self.assemblies.insert((client, Direction::Up), assembly);
+    }
+
+    fn serve_message(
+        &mut self,
+        arrived: SimTime,
+        start: SimTime,
+        client: ClientId,
+        datagram: &[u8],
+        out: &mut Out,
+    ) {
         if let Some((Mishap::ServerCrash { after, down }, source)) = self.troubles.crashes_server(datagram) {
             self.count_strike(source);
             return self.crash_at(start, datagram, after, down);
@@ -88,26 +112,27 @@ impl World {
                 let mut draws = Seed(self.plan.seed).open(Purpose::Service, connection_of(datagram).0);
                 self.station.occupy(start, sample::service(plan, &mut draws))
             }
-            _ => self.station.serve(start, work),
+            _ => self.station.serve(start, self.datagrams(&effects), work),
         };
         let finish = start + service;
         self.recorder.served(arrived, start, service);
         for &effect in &effects.effects {
             match effect {
                 ServerEffect::Answer { datagram, sequence, copy } => {
-                    let attempt = Attempt { direction: Direction::Down, sequence, copy };
+                    let attempt = Attempt { direction: Direction::Down, sequence, copy, fragment: 0 };
                     self.answer(start, finish, client, attempt, effects.get(datagram), out);
                 }
                 ServerEffect::Stale { datagram, sequence } => {
                     // It belongs to no connection that could count it; its repeats must not share one fate.
                     let stales = &mut self.desks[client.index()].stales;
                     *stales = stales.wrapping_add(1);
-                    let attempt = Attempt { direction: Direction::Down, sequence, copy: 0x80 | *stales };
+                    let attempt =
+                        Attempt { direction: Direction::Down, sequence, copy: 0x80 | *stales, fragment: 0 };
                     self.answer(start, finish, client, attempt, effects.get(datagram), out);
                 }
                 ServerEffect::ProbeAnswer { datagram, sequence } => {
                     let copy = self.probe_copy(client, connection_of(effects.get(datagram)));
-                    let attempt = Attempt { direction: Direction::Down, sequence, copy };
+                    let attempt = Attempt { direction: Direction::Down, sequence, copy, fragment: 0 };
                     self.answer(start, finish, client, attempt, effects.get(datagram), out);
                 }
                 effect => self.note(finish, true, effect, &effects),
@@ -115,6 +140,15 @@ impl World {
         }
         effects.clear();
         self.server_out = effects;
+    }
+
+    /// How many datagrams an answer takes; 1 where there is none.
+    fn datagrams(&self, effects: &Outbox<ServerEffect>) -> u64 {
+        let fragments = effects.effects.iter().map(|&effect| match effect {
+            ServerEffect::Answer { datagram, .. } => self.line.fragments(effects.get(datagram).len()),
+            _ => 1,
+        });
+        fragments.max().unwrap_or(1) as u64
     }
 
     /// Lets the checkers hear what the server has just done with `datagram`.

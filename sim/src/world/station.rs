@@ -125,9 +125,10 @@ impl Station {
         self.spare.push(served.datagram);
     }
 
-    /// Occupies the earliest core from `start` on for `work`, and returns for how long.
-    pub fn serve(&mut self, start: SimTime, work: ServerWork) -> Span {
-        let service = self.costs.datagram
+    /// Occupies the earliest core from `start` on for `work` and for so many datagrams, of which a request and its answer
+    /// are one together; returns for how long.
+    pub fn serve(&mut self, start: SimTime, datagrams: u64, work: ServerWork) -> Span {
+        let service = self.costs.datagram * datagrams
             + self.costs.prove * u64::from(work.proves)
             + self.costs.check * u64::from(work.checks)
             + self.costs.generate * u64::from(work.generates)
@@ -167,16 +168,16 @@ mod tests {
     #[test]
     fn service_adds_up_its_parts() {
         let work = ServerWork { proves: 2, checks: 1, generates: 1, aeads: 1, commits: 1, probes: 0 };
-        assert_eq!(station(1).serve(us(0), work), Span::from_us(142));
+        assert_eq!(station(1).serve(us(0), 1, work), Span::from_us(142));
     }
 
     #[test]
     fn a_core_serves_one_at_a_time() {
         let mut station = station(2);
         assert!(station.is_idle(us(0)));
-        station.serve(us(0), ServerWork::default());
+        station.serve(us(0), 1, ServerWork::default());
         assert!(station.is_idle(us(0)), "the second core is free");
-        station.serve(us(0), ServerWork::default());
+        station.serve(us(0), 1, ServerWork::default());
         assert!(!station.is_idle(us(9)));
         assert!(station.is_idle(us(10)));
     }
@@ -185,7 +186,7 @@ mod tests {
     fn a_crash_empties_queue_and_cores() {
         let mut station = station(2);
         for _ in 0..2 {
-            station.serve(us(0), ServerWork::default());
+            station.serve(us(0), 1, ServerWork::default());
         }
         assert!(station.enqueue(us(1), ClientId(1), b"a"));
         assert_eq!((station.crash(us(5), us(9)), station.waiting(), station.next_start()), (1, 0, None));
@@ -196,14 +197,14 @@ mod tests {
     #[test]
     fn the_queue_is_first_come_first_served_and_bounded() {
         let mut station = station(1);
-        station.serve(us(0), ServerWork::default());
+        station.serve(us(0), 1, ServerWork::default());
         assert!(station.enqueue(us(1), ClientId(1), b"a"));
         assert!(station.enqueue(us(2), ClientId(2), b"b"));
         assert!(!station.enqueue(us(3), ClientId(3), b"c"), "the queue is full");
         assert_eq!(station.next_start(), Some(us(10)));
         let first = station.dequeue(us(10)).unwrap();
         assert_eq!((first.client, first.arrived), (ClientId(1), us(1)));
-        station.serve(us(10), ServerWork::default());
+        station.serve(us(10), 1, ServerWork::default());
         assert_eq!(station.next_start(), Some(us(20)));
         assert_eq!(station.waited(), 9_000);
         station.settle(us(25));

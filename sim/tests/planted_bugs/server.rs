@@ -36,6 +36,7 @@ fn stand() -> Stand {
     let shape = RingShape::new(3, 4).expect("Fig. 3 has such rings");
     let rules = ServerRules {
         suite: SUITE,
+        backend: None,
         shape,
         comparison: Comparison::Encryption,
         embodiments: vec![Embodiment::One],

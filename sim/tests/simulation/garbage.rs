@@ -159,8 +159,9 @@ impl Driver {
 
 #[test]
 fn rubbish_is_counted_and_breaks_nothing() {
-    for seed in ["seed=1", "seed=2", "seed=3"] {
-        let mut driver = Driver::new(reduced(&[seed]));
+    let in_fragments = ["seed=3", "line.datagram_bytes=576", "load.response_bytes=1500"];
+    for set in [&["seed=1"][..], &["seed=2"], &["seed=3"], &in_fragments] {
+        let mut driver = Driver::new(reduced(set));
         driver.run(true);
         let counts = &driver.world.recorder().counts;
         assert!(driver.thrown > 2_000 && driver.malformed > 1_000);

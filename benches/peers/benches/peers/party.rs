@@ -276,6 +276,7 @@ impl Office {
         let directory = MemoryDirectory::new(keys, shape.keys(), suite.sizes().pair, 0, Stamp::NEVER);
         let rules = ServerRules {
             suite,
+            backend: None,
             shape,
             comparison: plan.fleet.comparison,
             embodiments: vec![Embodiment::One],

@@ -1,39 +1,8 @@
 use ::rsa::{BoxedUint, Pkcs1v15Sign, PrivateKey};
 
 use super::*;
-use crate::suite::{Comparison, GENERATOR, SuiteId};
-use crypto_bigint::Limb;
-
-const BOTH: [SuiteId; 2] = [SuiteId::Rsa1024, SuiteId::Rsa2048];
-
-fn hex(text: &str) -> Vec<u8> {
-    (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
-}
-
-fn issued(suite: SuiteId, random: u8) -> Vec<u8> {
-    let mut pair = Vec::new();
-    suite.issue(&[random; RANDOM], &mut pair);
-    pair
-}
-
-fn proof(suite: SuiteId, pair: &[u8], random: &[u8]) -> Vec<u8> {
-    let mut proof = Vec::new();
-    suite.prove(suite.private_half(pair), random, &mut proof);
-    proof
-}
-
-fn grown(suite: SuiteId, seed: &[u8]) -> Vec<u8> {
-    let mut pair = Vec::new();
-    suite.grow(seed, &mut pair);
-    pair
-}
-
-fn checks(suite: SuiteId, pair: &[u8], challenge: &[u8], proof: &[u8]) -> bool {
-    let [encryption, decryption] =
-        Comparison::ALL.map(|comparison| suite.check(suite.public_half(pair), challenge, proof, comparison));
-    assert_eq!(encryption, decryption, "the comparison is of no meaning");
-    encryption
-}
+use crate::suite::tests::{hex, issued, proof};
+use crate::suite::{Operation, SuiteId};
 
 /// The signature of the `rsa` crate under the same primes.
 fn crate_signature(suite: SuiteId, pair: &[u8], message: &[u8]) -> Vec<u8> {
@@ -62,30 +31,6 @@ fn proofs_are_the_signatures_of_the_crate() {
     assert!(larger_first.iter().all(|&keys| keys > 0), "primes come in both orders: {larger_first:?}");
 }
 
-#[test]
-fn a_proof_answers_its_own_challenge_under_its_own_key_alone() {
-    for suite in BOTH {
-        let (pair, other) = (issued(suite, 1), issued(suite, 2));
-        let good = proof(suite, &pair, &[7; RANDOM]);
-        assert_eq!(good.len(), suite.sizes().proof);
-        assert!(checks(suite, &pair, &[7; RANDOM], &good));
-        assert!(!checks(suite, &pair, &[8; RANDOM], &good), "another challenge");
-        assert!(!checks(suite, &pair, &[7; RANDOM - 1], &good), "a shorter challenge");
-        assert!(!checks(suite, &other, &[7; RANDOM], &good), "another key");
-        let mut even = pair.clone();
-        even[suite.sizes().public - 1] ^= 1;
-        assert!(!checks(suite, &even, &[7; RANDOM], &good), "no modulus of RSA");
-        for (index, bit) in [(0, 1), (good.len() / 2, 0x80), (good.len() - 1, 1)] {
-            let mut spoilt = good.clone();
-            spoilt[index] ^= bit;
-            assert!(!checks(suite, &pair, &[7; RANDOM], &spoilt), "byte {index}");
-        }
-        assert!(!checks(suite, &pair, &[7; RANDOM], &good[1..]), "a shorter proof");
-        assert!(!checks(suite, &pair, &[7; RANDOM], &[&good[..], &[0]].concat()), "a longer proof");
-        assert!(!checks(suite, &pair, &[7; RANDOM], &[]), "no proof");
-    }
-}
-
 /// RFC 8017, 5.2.2: the same residue has more than one representative of this length, and only the least is a signature.
 #[test]
 fn a_proof_not_below_the_modulus_does_not_check() {
@@ -98,84 +43,15 @@ fn a_proof_not_below_the_modulus_does_not_check() {
         if carry != Limb::ZERO {
             return false;
         }
-        assert!(!checks(suite, &pair, &[challenge; RANDOM], sum.to_be_bytes().as_ref()));
+        for backend in suite.backends(Operation::Check) {
+            let cipher = suite.with(Some(backend));
+            let sum = sum.to_be_bytes();
+            let public = suite.public_half(&pair);
+            assert!(!cipher.check(public, &[challenge; RANDOM], sum.as_ref(), Comparison::Encryption));
+        }
         true
     });
     assert!(above, "some signature and the modulus fit into the length together");
-}
-
-#[test]
-fn card_and_server_grow_the_same_pair_each_from_its_own_copy() {
-    for (suite, renewals) in [(SuiteId::Rsa1024, 24), (SuiteId::Rsa2048, 2)] {
-        let mut pair = issued(suite, 9);
-        for renewal in 0..renewals {
-            let at_server = pair.clone();
-            let on_card = suite.private_half(&pair).to_vec();
-            let mut seeds = [Vec::new(), Vec::new()];
-            suite.prove(suite.private_half(&at_server), &[renewal; RANDOM], &mut seeds[0]);
-            suite.prove(&on_card, &[renewal; RANDOM], &mut seeds[1]);
-            let [server, card] = seeds.map(|seed| grown(suite, &seed));
-            assert_eq!(server, card);
-            assert_eq!(server.len(), suite.sizes().pair);
-            assert_ne!(server, pair, "a new pair");
-            let answer = proof(suite, &card, &[renewal; RANDOM]);
-            assert!(checks(suite, &server, &[renewal; RANDOM], &answer), "the new pair works");
-            pair = server;
-        }
-    }
-}
-
-#[test]
-fn the_same_proof_comes_from_the_same_key_and_random() {
-    for suite in BOTH {
-        let pair = issued(suite, 4);
-        let first = proof(suite, &pair, &[5; RANDOM]);
-        assert_eq!(first, proof(suite, &pair, &[5; RANDOM]));
-        assert_ne!(first, proof(suite, &pair, &[6; RANDOM]));
-        assert_eq!(suite.session_key(&first), Sha256::digest(&first)[..SESSION_KEY]);
-    }
-}
-
-#[test]
-fn lengths_are_those_of_the_documentation() {
-    for (suite, n) in [(SuiteId::Rsa1024, 128), (SuiteId::Rsa2048, 256)] {
-        let sizes = suite.sizes();
-        assert_eq!((sizes.public, sizes.private, sizes.proof), (n, 5 * n / 2, n));
-        assert_eq!(sizes.pair, sizes.public + sizes.private);
-        let pair = issued(suite, 0);
-        assert_eq!(pair.len(), sizes.pair);
-        assert_eq!([suite.public_half(&pair), suite.private_half(&pair)].concat(), pair);
-    }
-}
-
-/// Pins the whole way from a seed to a pair: SHA-256, ChaCha20, and the search for primes in `rsa`, `crypto-primes` and
-/// `crypto-bigint`. If one of them changes it, every run with these suites changes, and [`GENERATOR`] must be raised with
-/// these values, since the pairs that users keep in files are those of the old way.
-#[test]
-fn golden_pairs() {
-    assert_eq!(GENERATOR, 1, "new values below, new version");
-    for (suite, issued_hash, grown_hash) in [
-        (
-            SuiteId::Rsa1024,
-            "e574ffab6b32eb1cc6fd2269c3d26cea382b17e5e885ae9954cbc907a3010e25",
-            "cafc9dc2a5fdbe1907ebef242e3d02587fa2e21221666de939b252ba6be6a945",
-        ),
-        (
-            SuiteId::Rsa2048,
-            "03da5d9c6dfd2df6ef107e430c40298f7b437c47390c381e53b6862521390c25",
-            "9e5435e255421ca5306c5cec859234accd46cb36d4480f596a28eb9941841386",
-        ),
-    ] {
-        let hash =
-            |pair: &[u8]| Sha256::digest(pair).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let from_seed = grown(suite, &vec![1; suite.sizes().seed]);
-        assert_eq!(
-            [hash(&issued(suite, 1)), hash(&from_seed)],
-            [issued_hash, grown_hash],
-            "{}",
-            suite.name()
-        );
-    }
 }
 
 struct Vector {
@@ -259,9 +135,14 @@ fn known_answers_of_openssl() {
         },
     ];
     for Vector { suite, public, private, proof } in vectors {
-        let mut proved = Vec::new();
-        suite.prove(&hex(private), challenge, &mut proved);
-        assert_eq!(proved, hex(proof));
-        assert!(suite.check(&hex(public), challenge, &hex(proof), Comparison::Encryption));
+        for backend in suite.backends(Operation::Prove) {
+            let mut proved = Vec::new();
+            suite.with(Some(backend)).prove(&hex(private), challenge, &mut proved);
+            assert_eq!(proved, hex(proof));
+        }
+        for backend in suite.backends(Operation::Check) {
+            let cipher = suite.with(Some(backend));
+            assert!(cipher.check(&hex(public), challenge, &hex(proof), Comparison::Encryption));
+        }
     }
 }

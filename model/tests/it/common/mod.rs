@@ -164,6 +164,7 @@ impl Setup {
         let depths = self.schedule.depths();
         let rules = ServerRules {
             suite: SUITE,
+            backend: None,
             shape: kind.shape,
             comparison: kind.comparison,
             embodiments: self.embodiments.clone(),
