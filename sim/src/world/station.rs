@@ -139,8 +139,7 @@ impl Station {
 
     /// Occupies the earliest core from `start` on for `service`, and returns that.
     pub fn occupy(&mut self, start: SimTime, service: Span) -> Span {
-        self.free_at.pop();
-        self.free_at.push(Reverse(start + service));
+        *self.free_at.peek_mut().expect("a server has a core") = Reverse(start + service);
         service
     }
 }
