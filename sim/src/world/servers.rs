@@ -161,8 +161,8 @@ impl World {
         for (card, what) in wrong {
             self.ledger.violation(now, card, what);
         }
-        let sealed = ServerEffect::Rejected(Reject::BadSeal);
-        if effects.effects.contains(&sealed)
+        let sealed = |effect: &ServerEffect| matches!(effect, ServerEffect::Rejected(Reject::BadSeal));
+        if effects.effects.iter().any(sealed)
             && let Ok((header, _)) = message::decode(datagram)
             // Under first-contact an interrupted renewal leaves a working key for good that the server does not have.
             && self.agree_in(header.card, self.kind.shape.working().key(Ring::Internal))
