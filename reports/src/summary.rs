@@ -206,5 +206,20 @@ fn appended_columns() -> Vec<Column<Results>> {
              What arrives while it is down, and answers that a crash cuts off, are among messages_lost."
         ),
         count!(client_crashes, "Crashes of clients."),
+        text(
+            "card_times",
+            "`hypothetical`: the times that the cards take for their suite were assumed, since no source gives them. \
+             Otherwise `published`.",
+            |r| r.run.card_times.name(),
+        ),
+        Column::new(
+            "server_busy_cores_peak",
+            "Busy CPU time of the busiest interval of timeline.csv divided by the interval's length: so many cores were busy in it, \
+             on average.",
+            |r: &Results| {
+                let (busy, length) = r.busiest();
+                Cell::ratio(busy.into(), length.into())
+            },
+        ),
     ]
 }
