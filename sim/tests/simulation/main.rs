@@ -22,3 +22,4 @@ mod replay;
 mod report;
 mod spread;
 mod tick;
+mod warmup;
