@@ -1,6 +1,6 @@
 //! The documentation of every file and column, from the very tables that write them.
 
-use crate::campaign::differences_table;
+use crate::campaign::{comparison_table, differences_table};
 use crate::cards::cards_table;
 use crate::ciphers::ciphers_table;
 use crate::failures::failures_table;
@@ -21,10 +21,15 @@ A run leaves one directory. It is written beside its final name and renamed when
 
 CSV files have a header, commas, a decimal point and `\\n` line ends. A missing value is an empty cell. Columns are
 only ever appended, so read them by name. A name ends in its unit: `_s` seconds, `_ms` milliseconds, `_bytes` bytes.
+A column holds numbers or words, never both. They load as they are: `pandas.read_csv(\"summary.csv\")`,
+`read.csv(\"summary.csv\")` in R, and in SQLite `.import --csv summary.csv summary`, which makes all columns text and empty cells
+empty texts: make the table beforehand for numbers, and `nullif(auth_ms_p99, '')` of no value.
+
 All times are simulated. The same scenario, seed, engine and version give the same bytes in every file but
 `manifest.json`.
 
-Counts of sessions, updates, messages and latencies cover the run proper, from 0 to the horizon. What becomes of the
+Counts of sessions, updates, messages and latencies cover the run proper, from 0 to the horizon; latencies and the server's load
+without the scenario's `warmup`, if it has one (files of the timeline and latency.hlog show everything). What becomes of the
 cards is judged after the epilogue, in which each card that missed its update gets further connections over an
 undisturbed line.
 
@@ -48,8 +53,13 @@ pub fn columns_markdown() -> String {
         interruptions_table().markdown(),
         ciphers_table().markdown(),
     ];
-    let campaign = differences_table(&[]).markdown();
-    format!("{INTRODUCTION}\n{}\n{}\n{CAMPAIGNS}\n{campaign}", tables.join("\n"), other_files())
+    let comparison = comparison_table(&[]).markdown();
+    let differences = differences_table(&[]).markdown();
+    format!(
+        "{INTRODUCTION}\n{}\n{}\n{CAMPAIGNS}\n{comparison}\nWith `--base`, also:\n\n{differences}",
+        tables.join("\n"),
+        other_files()
+    )
 }
 
 const CAMPAIGNS: &str = "\
@@ -80,8 +90,6 @@ interval and the verdict (`met`, `missed`, `undecided`, `no figure`).
 upon the other, and the tables, on one page. The key that was given first is on the axis below, and there is a line for
 each combination of the others. `keystorm report DIR` makes the tables of a sweep and the page again from `runs/` (the page
 of a plan from `runs/` and `plan.csv`).
-
-With `--base`, also:
 ";
 
 fn other_files() -> String {

@@ -14,6 +14,9 @@ pub struct Results {
     pub server: ServerFigures,
     /// Latencies by phase, in the order of [`Phase::ALL`].
     pub phases: [PhaseLatency; 3],
+    /// What latencies, waits and utilisation leave out at the beginning; `None`: MSER-5 was to find it and did not, and
+    /// nothing is left out.
+    pub warmup_ns: Option<u64>,
     /// Width of a timeline bucket.
     pub bucket_ns: u64,
     /// One entry per bucket over the horizon.
@@ -28,6 +31,19 @@ pub struct Results {
     pub faults: Vec<FaultCount>,
     /// Sum modulo 2^128 of the xxh3-128 hashes of everything delivered.
     pub trace_digest: u128,
+}
+
+impl Results {
+    /// The time that utilisation and the queue's mean are taken over, nanoseconds.
+    pub fn measured_ns(&self) -> u64 {
+        self.run.horizon_ns - self.warmup_ns.unwrap_or(0)
+    }
+
+    /// Server CPU time spent in the busiest interval of the timeline, and an interval's length, nanoseconds.
+    pub fn busiest(&self) -> (u64, u64) {
+        let busy = self.timeline.iter().map(|bucket| bucket.busy_ns).max();
+        (busy.unwrap_or(0), self.bucket_ns.min(self.run.horizon_ns))
+    }
 }
 
 /// What was run: the first columns of `summary.csv`.
@@ -45,6 +61,8 @@ pub struct RunFacts {
     pub version: &'static str,
     /// Cipher suite of the cards.
     pub suite: &'static str,
+    /// Where the cards' times for the suite come from.
+    pub card_times: CardTimes,
     /// Update embodiment.
     pub embodiment: String,
     /// Recovery policy.
@@ -57,6 +75,25 @@ pub struct RunFacts {
     pub sites: u64,
     /// Length of the run proper.
     pub horizon_ns: u64,
+}
+
+/// Where the times that cards take for their suite come from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CardTimes {
+    /// Measured on some card, or stated in the scenario as if they were.
+    Published,
+    /// Assumed: no source gives them for any card.
+    Hypothetical,
+}
+
+impl CardTimes {
+    /// The name in every report.
+    pub const fn name(self) -> &'static str {
+        match self {
+            CardTimes::Published => "published",
+            CardTimes::Hypothetical => "hypothetical",
+        }
+    }
 }
 
 macro_rules! counts {
@@ -148,15 +185,15 @@ counts! {
     client_crashes,
 }
 
-/// The server's load over the horizon.
+/// The server's load over the horizon, without the warm-up.
 pub struct ServerFigures {
     /// CPU time spent, over all cores.
     pub busy_ns: u64,
     /// CPUs.
     pub cores: u64,
-    /// Longest queue seen, datagrams.
+    /// Longest queue seen, datagrams; the warm-up counts.
     pub queue_max: u64,
-    /// Datagrams waiting, integrated over the horizon, datagram-nanoseconds.
+    /// Datagrams waiting, integrated over the same time, datagram-nanoseconds.
     pub queued_ns: u128,
     /// Waiting time of all datagrams served, nanoseconds.
     pub waited_ns: u128,
@@ -189,7 +226,7 @@ impl Phase {
     }
 }
 
-/// Latency of one phase, microseconds.
+/// Latency of one phase, microseconds, of those who arrived after the warm-up.
 pub struct PhaseLatency {
     /// From the card holder's arrival (an update: from the first sending of Rk).
     pub intended_us: Histogram<u64>,

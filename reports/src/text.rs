@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::faults::thousandths;
 use crate::latency::Figure;
 use crate::number::{bytes, counted, decimal, duration, grouped, percent, whole_time};
-use crate::results::{Failure, FaultCount, Phase, Results};
+use crate::results::{CardTimes, Failure, FaultCount, Phase, Results};
 use crate::table::divide;
 
 /// Width of the words at the left.
@@ -73,14 +73,26 @@ fn headline(page: &mut Page, results: &Results) {
     page.line(
         "Fleet",
         format_args!(
-            "{} at {} on {}, suite {}",
+            "{} at {} on {}, suite {}{}",
             counted(run.cards, "card"),
             counted(run.clients, "client"),
             counted(run.sites, "site"),
-            run.suite
+            run.suite,
+            match run.card_times {
+                CardTimes::Published => "",
+                CardTimes::Hypothetical => " (hypothetical card times)",
+            }
         ),
     );
     page.line("Renewal", format_args!("embodiment {}, recovery {}", run.embodiment, run.recovery));
+    match results.warmup_ns {
+        Some(0) => {}
+        Some(warmup) => {
+            let left_out = whole_time(warmup);
+            page.line("Warm-up", format_args!("{left_out} left out of latencies and the server's load"));
+        }
+        None => page.line("Warm-up", "MSER-5 found no steady state: nothing is left out"),
+    }
     page.gap();
 }
 
@@ -156,7 +168,7 @@ fn latency(page: &mut Page, results: &Results) {
 
 fn machines(page: &mut Page, results: &Results) {
     let (c, server) = (&results.counts, &results.server);
-    let capacity = u128::from(server.cores) * u128::from(results.run.horizon_ns);
+    let capacity = u128::from(server.cores) * u128::from(results.measured_ns());
     let waited = match Figure::P99.of(&server.wait_us) {
         _ if server.queue_max == 0 => "nobody waited".to_owned(),
         wait => {

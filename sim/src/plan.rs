@@ -30,6 +30,8 @@ pub struct Plan {
     pub seed: u64,
     /// Load arrives in `[0, horizon)`; the run proper ends there.
     pub horizon: Span,
+    /// What is left out of latencies and utilisation at the beginning.
+    pub warmup: WarmupPlan,
     /// How many there are of each party, and their keys.
     pub fleet: FleetPlan,
     /// The card's rules and speed.
@@ -50,6 +52,25 @@ pub struct Plan {
     pub turmoil: TurmoilPlan,
     /// What a sweep does, if the command line does not say; no run depends on it.
     pub sweep: SweepPlan,
+}
+
+/// What latencies and utilisation leave out at the beginning.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WarmupPlan {
+    /// So much; 0: nothing.
+    Fixed(Span),
+    /// What the rule MSER-5 says of the sessions' latencies.
+    Mser5,
+}
+
+impl WarmupPlan {
+    /// How much, where that is known beforehand.
+    pub fn fixed(self) -> Option<Span> {
+        match self {
+            WarmupPlan::Fixed(span) => Some(span),
+            WarmupPlan::Mser5 => None,
+        }
+    }
 }
 
 /// The two ways to move time.
@@ -134,6 +155,8 @@ pub struct CardPlan {
     pub check: Span,
     /// Time to generate a pair of keys from a seed.
     pub generate: Span,
+    /// Whether no source gives the last three for any card: whoever wrote them assumed them.
+    pub hypothetical: bool,
     /// Time to draw a challenge.
     pub random: Span,
     /// Time of one atomic page write to non-volatile memory.

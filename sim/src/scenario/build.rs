@@ -23,6 +23,7 @@ use crate::plan::{
     Arrival, ArrivalsPlan, CardPlan, CostTable, DelayPlan, DueAtStart, EngineKind, FaultPlan, FleetPlan,
     LinePlan, LoadPlan, LossPlan, OutagePlan, Plan, RandomCrashPlan, ReissuePlan, ReissueWay, RetryPlan,
     RetryVisit, ServerKeys, ServerPlan, ServicePlan, SessionPlan, SweepPlan, TurmoilPlan, UpdatePlan,
+    WarmupPlan,
 };
 
 /// Sites of a fleet whose scenario does not say. Measured on a 2-core x86-64 machine, turmoil's idle step
@@ -42,6 +43,10 @@ pub(super) fn plan(mut r: Resolved, stem: &str, dir: &Path) -> Result<Plan, Scen
         engine: named(&EngineKind::ALL, EngineKind::name, r.choice("engine")),
         seed: r.count("seed"),
         horizon: r.span("horizon"),
+        warmup: match r.has("warmup") {
+            true => r.span_if("warmup").map_or(WarmupPlan::Mser5, WarmupPlan::Fixed),
+            false => WarmupPlan::Fixed(Span::ZERO),
+        },
         fleet: fleet(&r),
         card: card(&r),
         line: line(&r),
@@ -161,10 +166,17 @@ fn card(r: &Resolved) -> CardPlan {
         prove: r.of_suite("card", "prove").expect("every suite has it"),
         check: r.of_suite("card", "check").expect("every suite has it"),
         generate: r.of_suite("card", "generate").unwrap_or(Span::ZERO),
+        hypothetical: hypothetical(r),
         random: r.span("card.random"),
         nvm_write: r.span("card.nvm_write"),
         nvm_plain_write: r.span("card.nvm_plain_write"),
     }
+}
+
+/// Whether the times of the fleet's suite have no source.
+fn hypothetical(r: &Resolved) -> bool {
+    let path = format!("card.{}.hypothetical", r.choice("fleet.suite"));
+    r.has(&path) && r.flag(&path)
 }
 
 fn line(r: &Resolved) -> LinePlan {
