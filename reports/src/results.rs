@@ -45,6 +45,8 @@ pub struct RunFacts {
     pub version: &'static str,
     /// Cipher suite of the cards.
     pub suite: &'static str,
+    /// `real`, or `modelled` if stand-ins took the place of the cipher's operations.
+    pub crypto: &'static str,
     /// Update embodiment.
     pub embodiment: String,
     /// Recovery policy.
@@ -425,6 +427,8 @@ pub struct Manifest {
     pub seed: u64,
     /// The engine.
     pub engine: String,
+    /// `real`, or `modelled` if stand-ins took the place of the cipher's operations.
+    pub crypto: String,
     /// Version of this program.
     pub version: String,
     /// Commit that the program was built from, where known.

@@ -206,5 +206,11 @@ fn appended_columns() -> Vec<Column<Results>> {
              What arrives while it is down, and answers that a crash cuts off, are among messages_lost."
         ),
         count!(client_crashes, "Crashes of clients."),
+        text(
+            "crypto",
+            "`real`, or `modelled`: stand-ins took the place of the cipher's operations, whose times come from the \
+             tables of costs either way.",
+            |r| r.run.crypto,
+        ),
     ]
 }

@@ -95,6 +95,7 @@ fn facts(plan: &Plan) -> RunFacts {
         engine: plan.engine.name(),
         version: VERSION,
         suite: plan.fleet.suite.name(),
+        crypto: plan.crypto.name(),
         embodiment: plan.update.embodiments.iter().map(|one| one.name()).collect::<Vec<_>>().join("+"),
         recovery: plan.update.recovery.name(),
         cards: plan.fleet.cards.into(),

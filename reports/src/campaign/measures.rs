@@ -5,7 +5,7 @@ use crate::results::Phase;
 use crate::summary::summary_table;
 
 /// Columns of `summary.csv` that say what was run, not what came of it.
-const FACTS: [&str; 12] = [
+const FACTS: [&str; 13] = [
     "scenario",
     "scenario_sha256",
     "seed",
@@ -18,6 +18,7 @@ const FACTS: [&str; 12] = [
     "clients",
     "sites",
     "horizon_s",
+    "crypto",
 ];
 
 /// Counts of independent trials, as nearly as the model has any: the event, and the column that counts its trials.

@@ -7,6 +7,7 @@ use super::run_plots;
 use super::stored::{Rows, StoredRun};
 use crate::number::{bytes, counted, duration, grouped, percent, whole_time};
 use crate::summary::summary_table;
+use crate::text::modelled;
 
 /// What may become of a card: words, column of `summary.csv`, colour.
 const OUTCOMES: [(&str, &str, u8); 6] = [
@@ -84,11 +85,12 @@ fn facts(run: &StoredRun) -> String {
     let cell = |column: &str| run.summary.first(column);
     let horizon_ns = cell("horizon_s").parse::<f64>().map_or(0, |seconds| (seconds * 1e9).round() as u64);
     format!(
-        "{} at {} on {}, suite {}; renewal by embodiment {}, recovery {}; {} simulated, engine {}, seed {}.",
+        "{} at {} on {}, suite {}{}; renewal by embodiment {}, recovery {}; {} simulated, engine {}, seed {}.",
         counted(run.count("cards"), "card"),
         counted(run.count("clients"), "client"),
         counted(run.count("sites"), "site"),
         cell("suite"),
+        modelled(cell("crypto")),
         cell("embodiment"),
         cell("recovery"),
         whole_time(horizon_ns),

@@ -106,7 +106,7 @@ impl Campaign {
         let axes: Vec<Value> =
             (self.grid.axes.iter()).map(|axis| json!({ "key": axis.key, "values": axis.values })).collect();
         let points: Vec<Value> = (self.points.iter())
-            .map(|point| json!({ "values": point.values, "scenario_sha256": point.plan.scenario_sha256, "engine": point.plan.engine.name() }))
+            .map(|point| json!({ "values": point.values, "scenario_sha256": point.plan.scenario_sha256, "engine": point.plan.engine.name(), "crypto": point.plan.crypto.name() }))
             .collect();
         let until = self.until.as_ref().map(|until| format!("{}<={}", until.measure, until.relative));
         Value::Object(Map::from_iter([

@@ -15,6 +15,7 @@ mod interrupt;
 mod issuing;
 mod load;
 mod mishaps;
+mod modelled;
 mod outages;
 mod placed;
 mod renewals;
