@@ -63,6 +63,7 @@ fn run_and_report(cards: u32, dir: &std::path::Path) -> Finished {
         command: String::new(),
         seed: 1,
         engine: "events".into(),
+        crypto: "real".into(),
         version: String::new(),
         commit: None,
         machine: String::new(),

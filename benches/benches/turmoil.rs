@@ -68,6 +68,7 @@ fn whole_run(place: &Path, digest: u128) -> Finished {
         command: String::new(),
         seed: plan.seed,
         engine: plan.engine.name().to_owned(),
+        crypto: plan.crypto.name().to_owned(),
         version: VERSION.to_owned(),
         commit: None,
         machine: String::new(),

@@ -60,7 +60,8 @@ impl Party {
         // More renewals than a real card's memory outlasts.
         let nvm = Nvm { endurance: u32::MAX, ..Nvm::standard() };
         let rules = CardRules { nvm, ..CardRules::standard(5) };
-        let kind = CardType { suite, shape, comparison: Comparison::Encryption, rules };
+        let cipher = suite.real();
+        let kind = CardType { cipher, shape, comparison: Comparison::Encryption, rules };
         let sizes = suite.sizes();
         let mut random = vec![0; shape.keys() * sizes.issue_random];
         SEED.open(Purpose::Issue, 0).bytes(0, &mut random);
@@ -68,14 +69,13 @@ impl Party {
         for (slot, random) in random.chunks(sizes.issue_random).enumerate() {
             let start = pairs.len();
             suite.issue(random, &mut pairs);
-            keys.extend_from_slice(suite.half_on_card(kind.layout().ring(slot), &pairs[start..]));
+            keys.extend_from_slice(cipher.half_on_card(kind.layout().ring(slot), &pairs[start..]));
         }
         let periods = if embodiment.is_some() { vec![PERIOD] } else { Vec::new() };
         let depths = periods.len();
         let retry = Retry { first: Span::from_secs(2), factor: 2, tries: 5 };
         let rules = ServerRules {
-            suite,
-            backend: None,
+            cipher,
             shape,
             comparison: Comparison::Encryption,
             embodiments: vec![embodiment.unwrap_or(Embodiment::One)],

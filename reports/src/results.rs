@@ -63,6 +63,8 @@ pub struct RunFacts {
     pub suite: &'static str,
     /// Where the cards' times for the suite come from.
     pub card_times: CardTimes,
+    /// `real`, or `modelled` if stand-ins took the place of the cipher's operations.
+    pub crypto: &'static str,
     /// Update embodiment.
     pub embodiment: String,
     /// Recovery policy.
@@ -462,6 +464,8 @@ pub struct Manifest {
     pub seed: u64,
     /// The engine.
     pub engine: String,
+    /// `real`, or `modelled` if stand-ins took the place of the cipher's operations.
+    pub crypto: String,
     /// Version of this program.
     pub version: String,
     /// Commit that the program was built from, where known.

@@ -224,5 +224,11 @@ fn appended_columns() -> Vec<Column<Results>> {
              empty where MSER-5 found no end of the warm-up, and nothing was left out.",
             |r: &Results| r.warmup_ns.map_or(Cell::Empty, Cell::seconds),
         ),
+        Column::new(
+            "crypto",
+            "`real`, or `modelled`: stand-ins took the place of the cipher's operations, whose times come from the \
+             tables of costs either way.",
+            |r| r.run.crypto,
+        ),
     ]
 }

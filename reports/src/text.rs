@@ -73,7 +73,7 @@ fn headline(page: &mut Page, results: &Results) {
     page.line(
         "Fleet",
         format_args!(
-            "{} at {} on {}, suite {}{}",
+            "{} at {} on {}, suite {}{}{}",
             counted(run.cards, "card"),
             counted(run.clients, "client"),
             counted(run.sites, "site"),
@@ -81,7 +81,8 @@ fn headline(page: &mut Page, results: &Results) {
             match run.card_times {
                 CardTimes::Published => "",
                 CardTimes::Hypothetical => " (hypothetical card times)",
-            }
+            },
+            modelled(run.crypto)
         ),
     );
     page.line("Renewal", format_args!("embodiment {}, recovery {}", run.embodiment, run.recovery));
@@ -94,6 +95,11 @@ fn headline(page: &mut Page, results: &Results) {
         None => page.line("Warm-up", "MSER-5 found no steady state: nothing is left out"),
     }
     page.gap();
+}
+
+/// What is said behind the suite: stand-ins must not be taken for the true operations.
+pub(crate) fn modelled(crypto: &str) -> &'static str {
+    if crypto == "modelled" { " (modelled)" } else { "" }
 }
 
 /// `1,985 unharmed, 15 healed`; of the parts that are 0 only those marked as always of interest.

@@ -12,7 +12,7 @@ use keystorm_model::card::transport::{self, BitRate};
 use keystorm_model::card::{CardRules, CardWork, WriteMode};
 use keystorm_model::rings::RingShape;
 use keystorm_model::server::{Embodiment, Order, Recovery, RootRenewal, Spread};
-use keystorm_model::suite::{Backend, Comparison, SuiteId};
+use keystorm_model::suite::{Backend, Cipher, Comparison, Crypto, SuiteId};
 use keystorm_model::{CardId, ClientId, Ratio, SimTime, Span};
 
 /// All that decides a run, besides the program itself.
@@ -26,6 +26,8 @@ pub struct Plan {
     pub resolved: String,
     /// Which engine moves time and bytes.
     pub engine: EngineKind,
+    /// Whether the ciphers are carried out.
+    pub crypto: Crypto,
     /// The seed of every draw.
     pub seed: u64,
     /// Load arrives in `[0, horizon)`; the run proper ends there.
@@ -70,6 +72,13 @@ impl WarmupPlan {
             WarmupPlan::Fixed(span) => Some(span),
             WarmupPlan::Mser5 => None,
         }
+    }
+}
+
+impl Plan {
+    /// The cipher of the fleet, carried out by `backend`, if that is of any meaning.
+    pub fn cipher(&self, backend: Option<Backend>) -> Cipher {
+        self.crypto.cipher(self.fleet.suite, backend)
     }
 }
 

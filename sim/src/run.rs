@@ -106,6 +106,7 @@ fn facts(plan: &Plan) -> RunFacts {
         version: VERSION,
         suite: plan.fleet.suite.name(),
         card_times: if plan.card.hypothetical { CardTimes::Hypothetical } else { CardTimes::Published },
+        crypto: plan.crypto.name(),
         embodiment: plan.update.embodiments.iter().map(|one| one.name()).collect::<Vec<_>>().join("+"),
         recovery: plan.update.recovery.name(),
         cards: plan.fleet.cards.into(),

@@ -10,7 +10,7 @@ impl Execution<'_, '_> {
         command: &Command<'_>,
         answer: &mut Vec<u8>,
     ) -> Result<(), Failure> {
-        let length = self.kind.suite.sizes().challenge;
+        let length = self.kind.cipher.sizes().challenge;
         if (command.p1, command.p2) != (0, 0) {
             return Err(StatusWord::WRONG_P1_P2.into());
         }
@@ -34,7 +34,7 @@ impl Execution<'_, '_> {
         command: &Command<'_>,
         answer: &mut Vec<u8>,
     ) -> Result<(), Failure> {
-        let sizes = self.kind.suite.sizes();
+        let sizes = self.kind.cipher.sizes();
         let no = apdu::referenced_key(command.p2).ok_or(StatusWord::WRONG_P1_P2)?;
         if command.p1 != 0 {
             return Err(StatusWord::WRONG_P1_P2.into());
@@ -49,7 +49,7 @@ impl Execution<'_, '_> {
         self.expects(command, length)?;
         self.whole(slot)?;
         let start = answer.len();
-        self.kind.suite.prove(self.memory.key(self.kind.layout(), slot), command.data, answer);
+        self.kind.cipher.prove(self.memory.key(self.kind.layout(), slot), command.data, answer);
         self.work.proves += 1;
         self.card.own_answers.swap(0, 1);
         let own = &mut self.card.own_answers[0];
@@ -63,7 +63,7 @@ impl Execution<'_, '_> {
     /// authentication that was alive; asking for the tries left is no attempt. The try is taken before the
     /// comparison and given back on success, so that pulling the card out gains nothing.
     pub(super) fn external_authenticate(&mut self, command: &Command<'_>) -> Result<(), Failure> {
-        let sizes = self.kind.suite.sizes();
+        let sizes = self.kind.cipher.sizes();
         if !command.data.is_empty() && !planted::is(Bug::CardKeepsProofOverFailure) {
             self.card.server = None;
         }
@@ -99,7 +99,7 @@ impl Execution<'_, '_> {
         self.work.checks += 1;
         let key = self.memory.key(self.kind.layout(), slot);
         let challenge = &challenge[..sizes.challenge];
-        if !self.kind.suite.check(key, challenge, command.data, self.kind.comparison) {
+        if !self.kind.cipher.check(key, challenge, command.data, self.kind.comparison) {
             return Err(StatusWord::tries_left(left).into());
         }
         if !planted::is(Bug::CardNeverRestoresTries) {

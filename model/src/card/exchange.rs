@@ -143,7 +143,7 @@ impl Execution<'_, '_> {
             None => return Err(StatusWord::WRONG_INS),
         }
         let chain = &mut self.card.chain;
-        let room = longest_data(self.kind.suite.sizes()) - chain.data.len();
+        let room = longest_data(self.kind.cipher.sizes()) - chain.data.len();
         if command.data.is_empty() || command.expected.is_some() || command.data.len() > room {
             return Err(StatusWord::WRONG_LENGTH);
         }

@@ -30,7 +30,7 @@ use crate::ids::KeyNo;
 use crate::layout::KeyLayout;
 use crate::planted::{self, Bug};
 use crate::rings::{KeyRef, Pair, RenewalRule, Ring, RingShape};
-use crate::suite::{Comparison, MAX_RANDOM, SuiteId};
+use crate::suite::{Cipher, Comparison, MAX_RANDOM};
 
 use exchange::{Chain, Waiting};
 use files::{Df, Selected};
@@ -76,7 +76,7 @@ impl CardRules {
 #[derive(Clone, Copy, Debug)]
 pub struct CardType {
     /// The cipher suite.
-    pub suite: SuiteId,
+    pub cipher: Cipher,
     /// How many keys there are.
     pub shape: RingShape,
     /// How the server's proof is judged.
@@ -86,15 +86,16 @@ pub struct CardType {
 }
 
 impl CardType {
-    /// Where the keys lie in a card's memory.
+    /// Where the keys lie in the bytes that a card's memory is kept in here.
     pub const fn layout(&self) -> KeyLayout {
-        KeyLayout::on_card(self.shape, self.suite.sizes())
+        KeyLayout::on_card(self.shape, self.cipher.kept())
     }
 
     /// Which pages the keys and counters lie in.
     const fn pages(&self) -> Pages {
         let Nvm { layout, page, .. } = self.rules.nvm;
-        Pages::new(self.layout(), self.shape.external() as usize, layout, page as usize)
+        let true_layout = KeyLayout::on_card(self.shape, self.cipher.sizes());
+        Pages::new(true_layout, self.layout(), self.shape.external() as usize, layout, page as usize)
     }
 
     /// Bytes of the block that a [`Memory`] is made of: keys, tries left, and four bytes of wear for each page.

@@ -8,8 +8,6 @@
 //! A real card keeps a checksum with each key. The simulator keeps the result of the comparison in its place: a bit per
 //! key that says "its checksum does not match". The bytes of such a torn key are what the erasure left.
 
-use core::ops::Range;
-
 use crate::ids::CardId;
 use crate::layout::KeyLayout;
 use crate::planted::{self, Bug};
@@ -229,7 +227,7 @@ impl<'a> Memory<'a> {
         }
         match value {
             Value::Key(slot) => {
-                self.keys[pages.keys.range(slot)].copy_from_slice(new);
+                self.keys[pages.place(value)].copy_from_slice(new);
                 self.marks.torn &= !bit(slot);
             }
             Value::Counter(index) => self.tries[index] = new[0],
@@ -307,30 +305,31 @@ impl<'a> Memory<'a> {
             let Some(phase) = moment.checked_sub(PAGE_MOMENTS * number).filter(|&phase| phase > 0) else {
                 return;
             };
-            let contents = pages.contents(page);
             self.wear_out(page);
             if phase == 1 {
-                self.lose(pages, bank, contents, remains);
+                self.lose(pages, bank, page, remains);
                 return;
             }
-            let image = &images[contents.start - span.start..contents.end - span.start];
-            self.bank_mut(bank)[contents.clone()].copy_from_slice(image);
+            let bytes = pages.bytes(bank, page);
+            let image = &images[bytes.start - span.start..bytes.end - span.start];
+            self.bank_mut(bank)[bytes].copy_from_slice(image);
             let written = |slot: usize| if page < last && value.slot() == Some(slot) { bit(slot) } else { 0 };
-            for slot in pages.keys_in(bank, &contents) {
+            for slot in pages.keys_in(bank, &pages.contents(page)) {
                 self.marks.torn = self.marks.torn & !bit(slot) | torn_after & bit(slot) | written(slot);
             }
         }
     }
 
     /// What an erased page has lost.
-    fn lose(&mut self, pages: Pages, bank: Bank, contents: Range<usize>, remains: Remains) {
-        for slot in pages.keys_in(bank, &contents) {
+    fn lose(&mut self, pages: Pages, bank: Bank, page: usize, remains: Remains) {
+        for slot in pages.keys_in(bank, &pages.contents(page)) {
             self.marks.torn |= bit(slot);
         }
+        let bytes = pages.bytes(bank, page);
         match bank {
-            Bank::Keys => remains.fill(&mut self.keys[contents]),
+            Bank::Keys => remains.fill(&mut self.keys[bytes]),
             // A counter that cannot be read counts as spent.
-            Bank::Counters => self.tries[contents].fill(0),
+            Bank::Counters => self.tries[bytes].fill(0),
         }
     }
 

@@ -33,17 +33,28 @@ pub(super) enum Bank {
 }
 
 /// The pages of one kind of card, numbered from 0: those of the keys, behind them those of the counters.
+///
+/// Keys fill pages by their true lengths. The bytes that they are kept in here may be fewer (stand-ins of
+/// [`crate::suite`]): then a part of a key is the same part of those bytes, rounded outwards.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pages {
-    pub(super) keys: KeyLayout,
+    keys: KeyLayout,
+    /// Where the keys lie in the bytes that they are kept in.
+    pub(super) kept: KeyLayout,
     counters: usize,
     layout: PageLayout,
     page: usize,
 }
 
 impl Pages {
-    pub(super) const fn new(keys: KeyLayout, counters: usize, layout: PageLayout, page: usize) -> Self {
-        Pages { keys, counters, layout, page }
+    pub(super) const fn new(
+        keys: KeyLayout,
+        kept: KeyLayout,
+        counters: usize,
+        layout: PageLayout,
+        page: usize,
+    ) -> Self {
+        Pages { keys, kept, counters, layout, page }
     }
 
     /// How many there are.
@@ -109,25 +120,47 @@ impl Pages {
         }
     }
 
-    /// Where a value lies in its bank.
+    /// Where a value lies in the bytes of its bank.
     pub(super) fn place(self, value: Value) -> Range<usize> {
         match value {
-            Value::Key(slot) => self.keys.range(slot),
+            Value::Key(slot) => self.kept.range(slot),
             Value::Counter(index) => index..index + 1,
         }
     }
 
-    /// All that the pages of a value hold, and in which bank.
+    /// All bytes that the pages of a value hold, and in which bank.
     pub(super) fn span(self, value: Value) -> (Bank, Range<usize>) {
         let bank = match value {
             Value::Key(_) => Bank::Keys,
             Value::Counter(_) => Bank::Counters,
         };
         let pages = self.of(value);
-        (bank, self.contents(pages.start).start..self.contents(pages.end - 1).end)
+        (bank, self.bytes(bank, pages.start).start..self.bytes(bank, pages.end - 1).end)
     }
 
-    /// What a page holds, in its bank.
+    /// The bytes of its bank that a page holds.
+    pub(super) fn bytes(self, bank: Bank, page: usize) -> Range<usize> {
+        let contents = self.contents(page);
+        if bank == Bank::Counters || self.keys == self.kept {
+            return contents;
+        }
+        let mut slots = self.keys_in(bank, &contents);
+        let first = slots.next().expect("a page of keys holds some of one");
+        let last = slots.last().unwrap_or(first);
+        let start = contents.start.max(self.keys.range(first).start);
+        let end = contents.end.min(self.keys.range(last).end);
+        self.kept_part(first, start).0..self.kept_part(last, end).1
+    }
+
+    /// The place `at` in the key in `slot`, in the bytes that it is kept in: rounded down, and up.
+    const fn kept_part(self, slot: usize, at: usize) -> (usize, usize) {
+        let (key, kept) = (self.keys.range(slot), self.kept.range(slot));
+        let length = key.end - key.start;
+        let part = (at - key.start) * (kept.end - kept.start);
+        (kept.start + part / length, kept.start + part.div_ceil(length))
+    }
+
+    /// What a page holds of its bank, by true lengths.
     pub(super) fn contents(self, page: usize) -> Range<usize> {
         match (page.checked_sub(self.of_keys()), self.layout) {
             (None, PageLayout::Packed) => page * self.page..((page + 1) * self.page).min(self.keys.len()),
@@ -179,7 +212,7 @@ mod tests {
 
     #[test]
     fn packed_keys_share_pages_and_counters_have_one() {
-        let pages = Pages::new(KEYS, 4, PageLayout::Packed, 32);
+        let pages = Pages::new(KEYS, KEYS, 4, PageLayout::Packed, 32);
         assert_eq!(pages.count(), 8, "216 bytes of keys in 7 pages, and the counters");
         assert_eq!(pages.of(Value::Key(0)), 0..2);
         assert_eq!(pages.of(Value::Key(1)), 1..3);
@@ -193,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_page_of_its_own_holds_nothing_else() {
-        let pages = Pages::new(KEYS, 4, PageLayout::PagePerKey, 32);
+        let pages = Pages::new(KEYS, KEYS, 4, PageLayout::PagePerKey, 32);
         assert_eq!(pages.count(), 3 * 2 + 4 + 4);
         assert_eq!(pages.of(Value::Key(2)), 4..6);
         assert_eq!(pages.of(Value::Key(3)), 6..7);
@@ -204,11 +237,50 @@ mod tests {
         assert_eq!(pages.contents(13), 3..4);
     }
 
+    /// The same keys kept in 16 bytes each: the first page of 32 has four fifths of the first key of 40, and so on.
+    #[test]
+    fn a_page_takes_its_part_of_a_key_that_is_kept_in_fewer_bytes() {
+        let kept = KeyLayout::on_card(
+            RingShape::new(3, 4).unwrap(),
+            Sizes {
+                pair: 32,
+                private: 16,
+                public: 16,
+                challenge: 1,
+                renewal_random: 1,
+                proof: 1,
+                seed: 1,
+                issue_random: 1,
+            },
+        );
+        let pages = Pages::new(KEYS, kept, 4, PageLayout::Packed, 32);
+        assert_eq!(pages.of(Value::Key(1)), 1..3, "by true lengths");
+        assert_eq!(pages.bytes(Bank::Keys, 0), 0..13, "12.8");
+        assert_eq!(pages.bytes(Bank::Keys, 1), 12..26, "8 of 40 bytes, and 24");
+        assert_eq!(pages.span(Value::Key(1)), (Bank::Keys, 12..39), "and 16 of the next key");
+        assert_eq!(pages.place(Value::Key(1)), 16..32);
+        assert_eq!(pages.bytes(Bank::Keys, 6), 96..112, "the last key alone");
+        assert_eq!(pages.bytes(Bank::Counters, 7), 0..4);
+        for layout in PageLayout::ALL {
+            for page in [16, 24, 64, 256] {
+                let pages = Pages::new(KEYS, kept, 4, layout, page);
+                for slot in 0..KEYS.slots() {
+                    let place = pages.place(Value::Key(slot));
+                    let (_, span) = pages.span(Value::Key(slot));
+                    assert!(
+                        span.start <= place.start && place.end <= span.end,
+                        "a key's pages hold all of it"
+                    );
+                }
+            }
+        }
+    }
+
     #[test]
     fn the_pages_of_all_values_together_hold_every_byte_once() {
         for layout in PageLayout::ALL {
             for page in [16, 24, 64, 256] {
-                let pages = Pages::new(KEYS, 4, layout, page);
+                let pages = Pages::new(KEYS, KEYS, 4, layout, page);
                 let (mut keys, mut counters) = (0, 0);
                 for page in 0..pages.count() {
                     let contents = pages.contents(page);

@@ -10,7 +10,7 @@ impl Execution<'_, '_> {
     pub(super) fn store_key(&mut self, command: &Command<'_>) -> Result<(), Failure> {
         let key = apdu::stored_key(command)?;
         self.slot(key)?;
-        if command.data.len() != self.kind.suite.sizes().seed {
+        if command.data.len() != self.kind.cipher.sizes().seed {
             return Err(StatusWord::WRONG_LENGTH.into());
         }
         let used = self.authority(key)?;
@@ -27,7 +27,7 @@ impl Execution<'_, '_> {
     pub(super) fn derive_key(&mut self, command: &Command<'_>) -> Result<(), Failure> {
         let key = apdu::stored_key(command)?;
         self.slot(key)?;
-        if command.data.len() != self.kind.suite.sizes().renewal_random {
+        if command.data.len() != self.kind.cipher.sizes().renewal_random {
             return Err(StatusWord::WRONG_LENGTH.into());
         }
         let used = self.authority(key)?;
@@ -43,7 +43,7 @@ impl Execution<'_, '_> {
     /// Lets the root pair renew itself: both keys are derived under the root's internal key, then the external one is
     /// stored, then the internal one, since what is derived after that would come from another root.
     pub(super) fn renew_root(&mut self, command: &Command<'_>) -> Result<(), Failure> {
-        let length = self.kind.suite.sizes().renewal_random;
+        let length = self.kind.cipher.sizes().renewal_random;
         if (command.p1, command.p2) != (0, 0) {
             return Err(StatusWord::WRONG_P1_P2.into());
         }
@@ -133,7 +133,7 @@ impl Execution<'_, '_> {
     fn derive(&mut self, under: KeyNo, random: &[u8], seed: &mut Vec<u8>) -> Result<(), Failure> {
         let slot = self.slot(KeyRef { ring: Ring::Internal, no: under })?;
         self.whole(slot)?;
-        self.kind.suite.prove(self.memory.key(self.kind.layout(), slot), random, seed);
+        self.kind.cipher.prove(self.memory.key(self.kind.layout(), slot), random, seed);
         self.work.proves += 1;
         Ok(())
     }
@@ -147,12 +147,12 @@ impl Execution<'_, '_> {
         if planted::is(Bug::CardStoresUnderWrongNumber) {
             slot = slot.saturating_sub(1);
         }
-        let suite = self.kind.suite;
+        let cipher = self.kind.cipher;
         let mut pair = core::mem::take(&mut self.card.scratch[1]);
         pair.clear();
-        suite.grow(seed, &mut pair);
-        self.work.generates += u32::from(suite.family() == Family::Asymmetric);
-        let stored = self.write(Value::Key(slot), suite.half_on_card(key.ring, &pair));
+        cipher.grow(seed, &mut pair);
+        self.work.generates += u32::from(cipher.family() == Family::Asymmetric);
+        let stored = self.write(Value::Key(slot), cipher.half_on_card(key.ring, &pair));
         self.card.scratch[1] = pair;
         stored?;
         if key.ring == Ring::External {

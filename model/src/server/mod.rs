@@ -33,16 +33,14 @@ use crate::planted::{self, Bug};
 use crate::reject::Reject;
 use crate::rings::{KeyRef, Ring, RingShape};
 use crate::secure::{Channel, Direction, TAG};
-use crate::suite::{Backend, Cipher, Comparison, MAX_RANDOM, SuiteId};
+use crate::suite::{Cipher, Comparison, MAX_RANDOM};
 use crate::time::{SimTime, Span};
 
 /// How the server works.
 #[derive(Clone, Debug)]
 pub struct ServerRules {
-    /// The cipher suite of the cards.
-    pub suite: SuiteId,
-    /// Which library carries out the operations with keys; `None`: for each its default. It changes no result.
-    pub backend: Option<Backend>,
+    /// The cipher suite of the cards. Which library carries it out changes no result.
+    pub cipher: Cipher,
     /// How many keys each card has.
     pub shape: RingShape,
     /// How a card's proof is judged.
@@ -93,8 +91,6 @@ pub struct Server<D> {
 /// What a server forgets when it stops, be it by a crash.
 #[derive(Clone)]
 struct Volatile {
-    /// The suite as the rules want it carried out.
-    cipher: Cipher,
     connections: Connections,
     admitted: Admitted,
     /// First word of this start's among a connection's draws: connections are numbered from 1 again after each start,
@@ -111,7 +107,6 @@ impl Volatile {
     /// What a server knows that has been started `starts` times before.
     fn new(rules: &ServerRules, cards: usize, starts: u32) -> Self {
         Volatile {
-            cipher: rules.suite.with(rules.backend),
             connections: Connections::new(cards, rules.idle),
             admitted: Admitted::default(),
             first_word: u64::from(starts) * WORDS_PER_START,
@@ -297,7 +292,7 @@ impl<D: Directory> Server<D> {
         let opening = Opening { id: header.connection, no, card, assignment, seed: self.random, first_word };
         let place = self.volatile.connections.open(now, opening);
         let mut rs = [0; MAX_RANDOM];
-        let rs = &mut rs[..self.rules.suite.sizes().challenge];
+        let rs = &mut rs[..self.rules.cipher.sizes().challenge];
         let connection = self.volatile.connections.at(place);
         connection.draws.bytes(self.volatile.first_word + RS, rs);
         let update = assignment.renew.is_some();
@@ -316,7 +311,7 @@ impl<D: Directory> Server<D> {
         match (self.volatile.connections.at(place).phase, message) {
             (Phase::Challenged, Message::CardProof(proof)) => self.card_proof(place, header, proof, out),
             (Phase::Proved, Message::ServerChallenge(ra))
-                if ra.len() == self.rules.suite.sizes().challenge =>
+                if ra.len() == self.rules.cipher.sizes().challenge =>
             {
                 self.server_challenge(place, header, ra, out);
             }
@@ -385,11 +380,10 @@ impl<D: Directory> Server<D> {
 
     /// Answers Ra under Ksi[n] (Fig. 4, 8).
     fn server_challenge(&mut self, place: usize, header: Header, ra: &[u8], out: &mut Outbox<ServerEffect>) {
-        let suite = self.rules.suite;
+        let cipher = self.rules.cipher;
         let mut proof = std::mem::take(&mut self.volatile.plain);
         proof.clear();
-        let cipher = self.volatile.cipher;
-        cipher.prove(suite.private_half(self.answering_pair(place)), ra, &mut proof);
+        cipher.prove(cipher.private_half(self.answering_pair(place)), ra, &mut proof);
         self.volatile.work.proves += 1;
         let connection = self.volatile.connections.at(place);
         connection.phase = Phase::Answered;
@@ -399,9 +393,9 @@ impl<D: Directory> Server<D> {
 
     /// Draws Ro and computes the session key under the working key Kse[M] (Fig. 5).
     fn open_session(&mut self, place: usize, header: Header, out: &mut Outbox<ServerEffect>) {
-        let suite = self.rules.suite;
+        let cipher = self.rules.cipher;
         let mut ro = [0; MAX_RANDOM];
-        let ro = &mut ro[..suite.sizes().challenge];
+        let ro = &mut ro[..cipher.sizes().challenge];
         let connection = self.volatile.connections.at(place);
         connection.draws.bytes(self.volatile.first_word + RO, ro);
         if planted::is(Bug::ServerRepeatsRo) {
@@ -413,13 +407,13 @@ impl<D: Directory> Server<D> {
         session_key.clear();
         let made_with =
             if planted::is(Bug::ServerTakesWrongSessionKey) { KeyNo(internal.0 - 1) } else { internal };
-        let key = suite.private_half(self.key(card, Ring::Internal, made_with));
-        self.volatile.cipher.prove(key, ro, &mut session_key);
+        let key = cipher.private_half(self.key(card, Ring::Internal, made_with));
+        cipher.prove(key, ro, &mut session_key);
         self.volatile.work.proves += 1;
         let value = out.put(|bytes| bytes.extend_from_slice(ro));
         out.effects.push(ServerEffect::SessionOpened { card, ro: value });
         let connection = self.volatile.connections.at(place);
-        connection.channel = Some(Channel::new(suite.session_key(&session_key)));
+        connection.channel = Some(Channel::new(cipher.suite().session_key(&session_key)));
         connection.phase = Phase::Open;
         answer(connection, header, Message::SessionSeed { internal, ro }, out);
         self.volatile.plain = session_key;

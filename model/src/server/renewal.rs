@@ -149,8 +149,8 @@ impl<D: Directory> Server<D> {
 
     /// Sends the randoms and computes the new keys, without storing them yet (Fig. 6, 11).
     pub(super) fn offer(&mut self, place: usize, header: Header, due: Due, out: &mut Outbox<ServerEffect>) {
-        let (suite, cipher, shape) = (self.rules.suite, self.volatile.cipher, self.rules.shape);
-        let length = suite.sizes().renewal_random;
+        let (cipher, shape) = (self.rules.cipher, self.rules.shape);
+        let length = cipher.sizes().renewal_random;
         let connection = self.volatile.connections.at(place);
         let (card, no, upper) = (connection.card, connection.no, connection.assignment.pair.internal);
         let (embodiment, way) = self.rules.renewal(card, due);
@@ -190,17 +190,17 @@ impl<D: Directory> Server<D> {
             let key = orders.key(index).expect("there are so many");
             random.clear();
             orders.random(index, length, &mut random);
-            let upper = suite.private_half(key_of(&self.durable, shape, card, upper_key));
+            let upper = cipher.private_half(key_of(&self.durable, shape, card, upper_key));
             self.volatile.seed.clear();
             cipher.prove(upper, &random, &mut self.volatile.seed);
             let start = offered.len();
             cipher.grow(&self.volatile.seed, &mut offered);
-            let half = suite.half_on_card(key.ring, &offered[start..]);
+            let half = cipher.half_on_card(key.ring, &offered[start..]);
             let value = out.put(|bytes| bytes.extend_from_slice(half));
             out.effects.push(ServerEffect::Offered { card, key, value });
         }
         self.volatile.work.proves += count as u32;
-        if suite.family() == Family::Asymmetric {
+        if cipher.family() == Family::Asymmetric {
             self.volatile.work.generates += count as u32;
         }
         if self.stages(due.depth) && !planted::is(Bug::ServerStagesNothing) {

@@ -44,7 +44,7 @@ impl<D: Directory> Server<D> {
 
     /// The pair that is staged for `key`; the one in the directory, if the staged renewal leaves that key alone.
     fn staged_pair(&self, card: CardId, key: KeyRef) -> &[u8] {
-        let length = self.rules.suite.sizes().pair;
+        let length = self.rules.cipher.kept().pair;
         let staged = self.durable.staged(card).and_then(|stage| {
             let index = self.rules.renewed_keys(card, stage.due).position(|renewed| renewed == key)?;
             stage.pairs.get(index * length..(index + 1) * length)
@@ -66,9 +66,9 @@ impl<D: Directory> Server<D> {
 
     /// Checks Cai, which may have been made with a staged key. Returns whether it is right.
     pub(super) fn check_card(&mut self, place: usize, proof: &[u8]) -> bool {
-        let (suite, cipher, comparison) = (self.rules.suite, self.volatile.cipher, self.rules.comparison);
+        let (cipher, comparison) = (self.rules.cipher, self.rules.comparison);
         let mut rs = [0; MAX_RANDOM];
-        let rs = &mut rs[..suite.sizes().challenge];
+        let rs = &mut rs[..cipher.sizes().challenge];
         let first_word = self.volatile.first_word;
         let connection = self.volatile.connections.at(place);
         connection.draws.bytes(first_word + RS, rs);
@@ -76,7 +76,7 @@ impl<D: Directory> Server<D> {
         let key = connection.assignment.pair.key(crate::rings::Ring::Internal);
         let by_directory = |server: &Self| {
             let pair = key_of(&server.durable, server.rules.shape, card, key);
-            cipher.check(suite.public_half(pair), rs, proof, comparison)
+            cipher.check(cipher.public_half(pair), rs, proof, comparison)
         };
         self.volatile.work.checks += 1;
         if guess != Guess::Open || self.durable.staged(card).is_none() {
@@ -84,7 +84,7 @@ impl<D: Directory> Server<D> {
         }
         self.durable.try_stage(card);
         self.volatile.work.commits += 1;
-        let staged = suite.public_half(self.staged_pair(card, key));
+        let staged = cipher.public_half(self.staged_pair(card, key));
         if cipher.check(staged, rs, proof, comparison) {
             self.volatile.connections.at(place).guess = Guess::Staged;
             return true;

@@ -17,6 +17,8 @@
 //! | `ed25519` | `ed25519` | 32 | 32 | 32 | 32 | 64 |
 //! | `ml-dsa-44`, `ml-dsa-65` | `ml_dsa` | 32 | 1,312, 1,952 | 32 | 32 | 2,420, 3,309 |
 //!
+//! A [`Cipher`] is a suite that can be used: with its true operations, or with the stand-ins of `modelled`.
+//!
 //! Adding a suite is one file here and one line in the table `suites!`.
 
 mod backend;
@@ -24,6 +26,7 @@ mod block;
 mod ed25519;
 mod memo;
 mod ml_dsa;
+mod modelled;
 mod p256;
 mod rsa;
 #[cfg(test)]
@@ -176,14 +179,51 @@ const fn asymmetric(name: &'static str, private: usize, public: usize, proof: us
     Suite { name, family: Family::Asymmetric, sizes, prove: &[], check: &[], generate: &[] }
 }
 
-/// A suite whose operations are carried out by chosen backends. Those of an asymmetric one are looked up where the thread
-/// keeps them (see [`memoise`]); all backends give the same.
+/// Whether the operations of a suite are carried out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Crypto {
+    /// They are.
+    Real,
+    /// Stand-ins of the same lengths and outcomes take their place.
+    Modelled,
+}
+
+impl Crypto {
+    /// Both, in the order of the documentation.
+    pub const ALL: [Crypto; 2] = [Crypto::Real, Crypto::Modelled];
+
+    /// The name in scenarios and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Crypto::Real => "real",
+            Crypto::Modelled => "modelled",
+        }
+    }
+
+    /// `suite`, carried out like this. `backend` is of no meaning to stand-ins; see [`SuiteId::with`].
+    pub fn cipher(self, suite: SuiteId, backend: Option<Backend>) -> Cipher {
+        match self {
+            Crypto::Real => suite.with(backend),
+            Crypto::Modelled => suite.modelled(),
+        }
+    }
+}
+
+/// A suite that can be used: carried out by chosen backends, or by stand-ins. Operations of an asymmetric one are looked
+/// up where the thread keeps them (see [`memoise`]); all backends give the same.
 #[derive(Clone, Copy, Debug)]
 pub struct Cipher {
     suite: SuiteId,
-    prove: Prove,
-    check: Check,
-    generate: Option<Generate>,
+    work: Work,
+}
+
+/// Who does the work of a cipher.
+#[derive(Clone, Copy, Debug)]
+enum Work {
+    /// Backends.
+    Real { prove: Prove, check: Check, generate: Option<Generate> },
+    /// The stand-ins.
+    Modelled,
 }
 
 impl Cipher {
@@ -192,42 +232,96 @@ impl Cipher {
         self.suite
     }
 
+    /// Whether its operations are carried out.
+    pub const fn crypto(&self) -> Crypto {
+        match self.work {
+            Work::Real { .. } => Crypto::Real,
+            Work::Modelled => Crypto::Modelled,
+        }
+    }
+
+    /// Symmetric or asymmetric.
+    pub const fn family(&self) -> Family {
+        self.suite.family()
+    }
+
+    /// Lengths of keys, challenges and proofs, as they are in truth.
+    pub const fn sizes(&self) -> Sizes {
+        self.suite.sizes()
+    }
+
+    /// The same, but with the lengths in which keys are kept here: stand-ins keep short ones.
+    pub const fn kept(&self) -> Sizes {
+        match self.work {
+            Work::Real { .. } => self.suite.sizes(),
+            Work::Modelled => modelled::kept(self.suite),
+        }
+    }
+
     /// Appends the proof of knowing the private key for `random`, a challenge or an Rk: C = E(K, R).
     pub fn prove(&self, private: &[u8], random: &[u8], out: &mut Vec<u8>) {
-        if self.generate.is_none() {
-            return (self.prove)(private, random, out);
+        match self.work {
+            Work::Real { prove, generate: None, .. } => prove(private, random, out),
+            Work::Real { prove, .. } => {
+                let inputs = [random, private];
+                recall(Operation::Prove, self.suite, &inputs, out, |out| prove(private, random, out));
+            }
+            Work::Modelled => modelled::prove(self.suite, private, random, out),
         }
-        let inputs = [random, private];
-        recall(Operation::Prove, self.suite, &inputs, out, |out| (self.prove)(private, random, out));
     }
 
     /// Whether `proof` answers `challenge` under the private half of `public`. A proof of the wrong length does not.
     pub fn check(&self, public: &[u8], challenge: &[u8], proof: &[u8], comparison: Comparison) -> bool {
-        let check = || (self.check)(public, challenge, proof, comparison);
-        if self.generate.is_none() {
-            return check();
+        match self.work {
+            Work::Real { check, generate: None, .. } => check(public, challenge, proof, comparison),
+            Work::Real { check, .. } => {
+                let (inputs, mut right) = ([challenge, proof, public], Vec::new());
+                recall(Operation::Check, self.suite, &inputs, &mut right, |out| {
+                    out.push(u8::from(check(public, challenge, proof, comparison)));
+                });
+                right == [1]
+            }
+            Work::Modelled => modelled::check(self.suite, public, challenge, proof),
         }
-        let (inputs, mut right) = ([challenge, proof, public], Vec::new());
-        recall(Operation::Check, self.suite, &inputs, &mut right, |out| out.push(u8::from(check())));
-        right == [1]
     }
 
     /// Appends the pair that grows from `seed`, which is what `prove` answered to an Rk.
     pub fn grow(&self, seed: &[u8], out: &mut Vec<u8>) {
-        match self.generate {
-            None => out.extend_from_slice(&seed[..self.suite.sizes().pair]),
-            Some(generate) => {
+        match self.work {
+            Work::Real { generate: None, .. } => out.extend_from_slice(&seed[..self.suite.sizes().pair]),
+            Work::Real { generate: Some(generate), .. } => {
                 let grow = |out: &mut Vec<u8>| generate(&Sha256::digest(seed), out);
                 recall(Operation::Generate, self.suite, &[seed], out, grow);
             }
+            Work::Modelled => modelled::grow(self.suite, seed, out),
         }
     }
 
     /// Appends the pair that a key is issued with, made from as many random bytes as [`Sizes::issue_random`] says.
     pub fn issue(&self, random: &[u8], out: &mut Vec<u8>) {
-        match self.generate {
-            None => out.extend_from_slice(random),
-            Some(generate) => generate(random, out),
+        match self.work {
+            Work::Real { generate: None, .. } => out.extend_from_slice(random),
+            Work::Real { generate: Some(generate), .. } => generate(random, out),
+            Work::Modelled => modelled::issue(self.suite, random, out),
+        }
+    }
+
+    /// The half of a pair that proves.
+    pub fn private_half<'p>(&self, pair: &'p [u8]) -> &'p [u8] {
+        &pair[pair.len() - self.kept().private..]
+    }
+
+    /// The half of a pair that checks.
+    pub fn public_half<'p>(&self, pair: &'p [u8]) -> &'p [u8] {
+        &pair[..self.kept().public]
+    }
+
+    /// The half of a pair that a card holds of a key in `ring`: it proves with internal keys and checks with external
+    /// ones \[0061\].
+    pub fn half_on_card<'p>(&self, ring: Ring, pair: &'p [u8]) -> &'p [u8] {
+        match ring {
+            Ring::Internal => self.private_half(pair),
+            Ring::External => self.public_half(pair),
         }
     }
 }
@@ -271,42 +365,48 @@ impl SuiteId {
         }
     }
 
+    /// The suite with its operations carried out by their default backends.
+    pub const fn real(self) -> Cipher {
+        let Suite { prove, check, generate, .. } = *self.suite();
+        let generate = if generate.is_empty() { None } else { Some(generate[0].1) };
+        Cipher { suite: self, work: Work::Real { prove: prove[0].1, check: check[0].1, generate } }
+    }
+
+    /// The suite with its operations carried out by stand-ins.
+    pub const fn modelled(self) -> Cipher {
+        Cipher { suite: self, work: Work::Modelled }
+    }
+
     /// The suite with its operations carried out by `backend` wherever it can, and by their defaults otherwise. `None`:
     /// by their defaults.
     pub fn with(self, backend: Option<Backend>) -> Cipher {
         let Suite { prove, check, generate, .. } = *self.suite();
-        Cipher {
-            suite: self,
+        let work = Work::Real {
             prove: chosen(prove, backend),
             check: chosen(check, backend),
             generate: (!generate.is_empty()).then(|| chosen(generate, backend)),
-        }
+        };
+        Cipher { suite: self, work }
     }
 
     /// [`Cipher::prove`] by the default backend.
     pub fn prove(self, private: &[u8], random: &[u8], out: &mut Vec<u8>) {
-        if self.family() == Family::Symmetric {
-            return (self.suite().prove[0].1)(private, random, out);
-        }
-        self.with(None).prove(private, random, out);
+        self.real().prove(private, random, out);
     }
 
     /// [`Cipher::check`] by the default backend.
     pub fn check(self, public: &[u8], challenge: &[u8], proof: &[u8], comparison: Comparison) -> bool {
-        if self.family() == Family::Symmetric {
-            return (self.suite().check[0].1)(public, challenge, proof, comparison);
-        }
-        self.with(None).check(public, challenge, proof, comparison)
+        self.real().check(public, challenge, proof, comparison)
     }
 
     /// [`Cipher::grow`] by the default backend.
     pub fn grow(self, seed: &[u8], out: &mut Vec<u8>) {
-        self.with(None).grow(seed, out);
+        self.real().grow(seed, out);
     }
 
     /// [`Cipher::issue`] by the default backend.
     pub fn issue(self, random: &[u8], out: &mut Vec<u8>) {
-        self.with(None).issue(random, out);
+        self.real().issue(random, out);
     }
 
     /// The session key that lies in the card's answer to Ro \[0048\]: the answer itself if it is as long as one, or the
@@ -326,14 +426,5 @@ impl SuiteId {
     /// The half of a pair that checks.
     pub fn public_half(self, pair: &[u8]) -> &[u8] {
         &pair[..self.sizes().public]
-    }
-
-    /// The half of a pair that a card holds of a key in `ring`: it proves with internal keys and checks with external
-    /// ones \[0061\].
-    pub fn half_on_card(self, ring: Ring, pair: &[u8]) -> &[u8] {
-        match ring {
-            Ring::Internal => self.private_half(pair),
-            Ring::External => self.public_half(pair),
-        }
     }
 }

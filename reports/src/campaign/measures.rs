@@ -5,7 +5,7 @@ use crate::results::Phase;
 use crate::summary::summary_table;
 
 /// Columns of `summary.csv` that say what was run, not what came of it.
-const FACTS: [&str; 13] = [
+const FACTS: [&str; 14] = [
     "scenario",
     "scenario_sha256",
     "seed",
@@ -19,6 +19,7 @@ const FACTS: [&str; 13] = [
     "sites",
     "horizon_s",
     "card_times",
+    "crypto",
 ];
 
 /// Counts of independent trials, as nearly as the model has any: the event, and the column that counts its trials.

@@ -1,6 +1,6 @@
 //! `plan.csv`: which values were tried, and how each stands against the bounds.
 
-use super::tables::PointRows;
+use super::tables::{CRYPTO, CRYPTO_DOC, PointRows};
 use crate::statistics::Sample;
 use crate::table::{Cell, Column, Table};
 
@@ -37,12 +37,20 @@ pub struct Tried {
     pub standings: Vec<Standing>,
     /// Whether it keeps all of them.
     pub keeps_all: bool,
+    /// Whether its ciphers were `real` or `modelled`.
+    pub crypto: String,
 }
 
 impl Tried {
     /// A row of a point that was looked at.
     pub fn new(point: &PointRows, standings: Vec<Standing>, keeps_all: bool) -> Tried {
-        Tried { value: point.values[0].clone(), runs: point.runs.len(), standings, keeps_all }
+        Tried {
+            value: point.values[0].clone(),
+            runs: point.runs.len(),
+            standings,
+            keeps_all,
+            crypto: point.crypto().to_owned(),
+        }
     }
 }
 
@@ -79,6 +87,7 @@ pub fn plan_table(key: &str, bounds: &[Bound]) -> Table<Tried> {
             move |row: &Tried| Cell::text(row.standings[place].verdict),
         ));
     }
+    columns.push(Column::new(CRYPTO, CRYPTO_DOC, |row: &Tried| Cell::text(row.crypto.as_str())));
     Table::new("plan.csv", "One row per value that was tried, in the order of the values.", columns)
 }
 
@@ -103,5 +112,7 @@ pub fn plan_text(key: &str, bounds: &[Bound], tried: &[Tried]) -> String {
         }
         rows.push(cells);
     }
-    super::text::columns(&rows)
+    let mut text = super::text::columns(&rows);
+    text.push_str(&super::text::modelled(tried.iter().map(|row| row.crypto.as_str())));
+    text
 }

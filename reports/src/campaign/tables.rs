@@ -48,11 +48,21 @@ impl PointRows {
         self.runs.iter().filter_map(|run| run.cell(column)?.parse::<u64>().ok()).sum()
     }
 
+    /// Whether its ciphers were `real` or `modelled`: all its runs are alike in that.
+    pub fn crypto(&self) -> &str {
+        self.runs.first().and_then(|run| run.cell(CRYPTO)).unwrap_or_default()
+    }
+
     /// The 95 % interval of a share, all runs together.
     pub fn share(&self, measure: &Measure) -> Option<(f64, f64)> {
         clopper_pearson(self.total(&measure.name), self.total(measure.trials?))
     }
 }
+
+/// The column that says how a point's ciphers were carried out.
+pub(super) const CRYPTO: &str = "crypto";
+/// What it says.
+pub(super) const CRYPTO_DOC: &str = "`real` or `modelled`, as in summary.csv.";
 
 /// One run in `runs.csv`.
 #[derive(Clone, Debug)]
@@ -105,6 +115,7 @@ pub fn sweep_table(axes: &[String]) -> Table<PointRows> {
     for measure in measures() {
         measure_columns(&measure, &mut columns);
     }
+    columns.push(Column::new(CRYPTO, CRYPTO_DOC, |row: &PointRows| Cell::text(row.crypto())));
     Table::new(
         "sweep.csv",
         "One row per point of a campaign. A percentile is that of all its runs together; every other figure is the mean over \
@@ -174,6 +185,7 @@ pub struct Difference {
     decimals: usize,
     base_mean: Option<f64>,
     sample: Sample,
+    crypto: String,
 }
 
 /// The paired differences of every point but the base from `base`. Runs with the same seed are paired: with common random
@@ -194,6 +206,7 @@ pub fn differences(points: &[PointRows], base: &PointRows) -> Vec<Difference> {
                 decimals: measure.decimals(),
                 base_mean: base.sample(&measure.name).mean,
                 sample: Sample::of(&values),
+                crypto: point.crypto().to_owned(),
                 measure: measure.name,
             });
         }
@@ -228,6 +241,7 @@ pub fn differences_table(axes: &[String]) -> Table<Difference> {
             _ => Cell::Empty,
         },
     ));
+    columns.push(Column::new(CRYPTO, CRYPTO_DOC, |row: &Difference| Cell::text(row.crypto.as_str())));
     Table::new(
         "differences.csv",
         "One row per point and measure of a campaign with a base: paired differences, run by run with the same seed.",

@@ -34,7 +34,18 @@ pub fn sweep_text(axes: &[String], points: &[PointRows]) -> String {
         "± is half the width of the 95 % interval over the runs (Student's t). Stranded: how many cards of all runs, and the upper \
          end of the share's 95 % interval (Clopper-Pearson).\n",
     );
+    text.push_str(&modelled(points.iter().map(PointRows::crypto)));
     text
+}
+
+/// Says how many of these points were run with stand-ins for their ciphers; nothing if none was.
+pub(crate) fn modelled<'c>(cryptos: impl ExactSizeIterator<Item = &'c str>) -> String {
+    let all = cryptos.len();
+    match cryptos.filter(|crypto| *crypto == "modelled").count() {
+        0 => String::new(),
+        some if some == all => "The ciphers are modelled.\n".into(),
+        some => format!("The ciphers are modelled at {some} of {all} points.\n"),
+    }
 }
 
 fn header(axes: &[String], shown: &[(&Measure, &str)]) -> Vec<String> {

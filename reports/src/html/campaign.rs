@@ -6,6 +6,7 @@ use super::campaign_plots::Curves;
 use super::parts::{Figure, Table, Tile};
 use super::run::file_name;
 use super::stored::Rows;
+use crate::campaign::text::modelled;
 use crate::campaign::{
     CampaignDir, DISTRIBUTIONS, Measure, PointRows, Shape, comparison_table, differences, differences_table,
     measures, sweep_table,
@@ -242,12 +243,15 @@ fn facts(campaign: &StoredCampaign) -> String {
         shape.axes.iter().map(|(key, values)| format!("{key} = {}", values.join(", "))).collect();
     let until = shape.until.as_ref().map_or(String::new(), |until| format!(", until {until}"));
     format!(
-        "{}; at most {} of each point{until}, from seed {} on; engine {}.",
+        "{}; at most {} of each point{until}, from seed {} on; engine {}. {}",
         axes.join("; "),
         counted(shape.replications.into(), "run"),
         shape.seed,
         shape.engine,
+        modelled(campaign.points.iter().map(PointRows::crypto)).trim_end(),
     )
+    .trim_end()
+    .to_owned()
 }
 
 /// `auth_ms_p99<=0.05` of a manifest as the option that asks for it.

@@ -8,6 +8,7 @@ use super::stored::{Rows, StoredRun};
 use crate::number::{bytes, counted, duration, grouped, percent, whole_time};
 use crate::results::CardTimes;
 use crate::summary::summary_table;
+use crate::text::modelled;
 
 /// What may become of a card: words, column of `summary.csv`, colour.
 const OUTCOMES: [(&str, &str, u8); 6] = [
@@ -86,12 +87,13 @@ fn facts(run: &StoredRun) -> String {
     let horizon_ns = cell("horizon_s").parse::<f64>().map_or(0, |seconds| (seconds * 1e9).round() as u64);
     let hypothetical = cell("card_times") == CardTimes::Hypothetical.name();
     format!(
-        "{} at {} on {}, suite {}{}; renewal by embodiment {}, recovery {}; {} simulated, engine {}, seed {}.",
+        "{} at {} on {}, suite {}{}{}; renewal by embodiment {}, recovery {}; {} simulated, engine {}, seed {}.",
         counted(run.count("cards"), "card"),
         counted(run.count("clients"), "client"),
         counted(run.count("sites"), "site"),
         cell("suite"),
         if hypothetical { " with hypothetical card times" } else { "" },
+        modelled(cell("crypto")),
         cell("embodiment"),
         cell("recovery"),
         whole_time(horizon_ns),

@@ -117,7 +117,7 @@ impl Campaign {
         let axes: Vec<Value> =
             (self.grid.axes.iter()).map(|axis| json!({ "key": axis.key, "values": axis.values })).collect();
         let points: Vec<Value> = (self.points.iter())
-            .map(|point| json!({ "values": point.values, "scenario_sha256": point.plan.scenario_sha256, "engine": point.plan.engine.name() }))
+            .map(|point| json!({ "values": point.values, "scenario_sha256": point.plan.scenario_sha256, "engine": point.plan.engine.name(), "crypto": point.plan.crypto.name() }))
             .collect();
         // Seed and engine are below, as they are after all overrides.
         let apart = |set: &&String| !set.starts_with("seed=") && !set.starts_with("engine=");

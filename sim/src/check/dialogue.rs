@@ -363,7 +363,7 @@ impl Hearing<'_> {
         let stage = self.watched.known.stage.filter(|stage| stage.due == renewed);
         if stage.is_none() {
             let mut random = Vec::new();
-            orders.random(0, rules.suite.sizes().renewal_random, &mut random);
+            orders.random(0, rules.cipher.sizes().renewal_random, &mut random);
             self.random("Rk", &random);
         }
         let root = renewed.depth + 1 == rules.shape.depths();

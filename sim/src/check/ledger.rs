@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use keystorm_model::layout::KeyLayout;
 use keystorm_model::rings::{Ring, RingShape};
 use keystorm_model::server::{Due, Stamp};
-use keystorm_model::suite::SuiteId;
+use keystorm_model::suite::Cipher;
 use keystorm_model::{CardId, ConnectionNo, Depth, SimTime};
 use keystorm_reports::results::PairState;
 use xxhash_rust::xxh3::xxh3_64;
@@ -32,7 +32,7 @@ const NONE: u32 = u32::MAX;
 
 /// The ledger of a fleet.
 pub struct Ledger {
-    suite: SuiteId,
+    cipher: Cipher,
     shape: RingShape,
     layout: KeyLayout,
     /// For each card, its attempts, then the versions of its keys on the card, then on the server.
@@ -71,12 +71,12 @@ pub struct PairView {
 
 impl Ledger {
     /// The ledger of `cards` cards at issue.
-    pub fn new(suite: SuiteId, shape: RingShape, cards: u32) -> Self {
+    pub fn new(cipher: Cipher, shape: RingShape, cards: u32) -> Self {
         let count = cards as usize;
         let mut ledger = Ledger {
-            suite,
+            cipher,
             shape,
-            layout: KeyLayout::on_card(shape, suite.sizes()),
+            layout: KeyLayout::on_card(shape, cipher.kept()),
             numbers: Vec::new(),
             newest: vec![NONE; count],
             offers: Vec::new(),
@@ -323,7 +323,7 @@ impl Ledger {
         let mut newer_on_card = 0;
         let mut state = None;
         for (index, slot) in slots.into_iter().enumerate() {
-            let half = self.suite.half_on_card(self.layout.ring(slot), server_key(slot));
+            let half = self.cipher.half_on_card(self.layout.ring(slot), server_key(slot));
             let equal = if torn & 1 << slot == 0 {
                 card_keys[self.layout.range(slot)] == *half
             } else {

@@ -94,7 +94,7 @@ mod tests {
     use keystorm_model::suite::{Comparison, SuiteId};
 
     const KIND: CardType = CardType {
-        suite: SuiteId::Aes128,
+        cipher: SuiteId::Aes128.real(),
         shape: RingShape::new(2, 2).unwrap(),
         comparison: Comparison::Encryption,
         rules: CardRules::standard(3),

@@ -207,7 +207,7 @@ mod tests {
     use keystorm_model::suite::{Comparison, SuiteId};
 
     const BELOW: CardType = CardType {
-        suite: SuiteId::Aes128,
+        cipher: SuiteId::Aes128.real(),
         shape: RingShape::new(3, 4).unwrap(),
         comparison: Comparison::Encryption,
         rules: CardRules::standard(3),

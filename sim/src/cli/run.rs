@@ -144,6 +144,7 @@ fn manifest(finished: &Finished, watch: &Stopwatch) -> Manifest {
         command: environment::command_line(),
         seed: plan.seed,
         engine: plan.engine.name().to_owned(),
+        crypto: plan.crypto.name().to_owned(),
         version: VERSION.to_owned(),
         commit: option_env!("KEYSTORM_COMMIT").map(str::to_owned),
         machine: environment::machine(),

@@ -6,7 +6,7 @@ use keystorm_model::draw::Seed;
 use keystorm_model::layout::KeyLayout;
 use keystorm_model::rings::{Ring, RingShape};
 use keystorm_model::server::{Embodiment, Order, OrderedCards, Recovery, Schedule, ServerRules};
-use keystorm_model::suite::{Comparison, SuiteId};
+use keystorm_model::suite::{Comparison, Crypto, SuiteId};
 use keystorm_model::{CardId, Depth, SimTime, Span};
 
 use crate::issue;
@@ -115,12 +115,12 @@ impl Setup {
         let shape = RingShape::new(3, 4).expect("Fig. 3 has such rings");
         let nvm = Nvm { mode, layout, ..Nvm::standard() };
         let rules = CardRules { nvm, ..CardRules::standard(TRIES) };
-        let kind = CardType { suite, shape, comparison: Comparison::Encryption, rules };
+        let cipher = suite.real();
+        let kind = CardType { cipher, shape, comparison: Comparison::Encryption, rules };
         let order = |&depth: &u8| Order { at: SimTime::ZERO, depth: Depth(depth), cards: OrderedCards::All };
         let orders = due.depths().iter().map(order).collect();
         let server = ServerRules {
-            suite,
-            backend: None,
+            cipher,
             shape,
             comparison: Comparison::Encryption,
             embodiments: vec![embodiment],
@@ -131,7 +131,7 @@ impl Setup {
             response_bytes: DATA_BYTES,
             idle: IDLE,
         };
-        let issued = issue::fresh(&issue::Order { suite, seed: SEED, shape, cards: 1 });
+        let issued = issue::fresh(&issue::Order { suite, crypto: Crypto::Real, seed: SEED, shape, cards: 1 });
         let client = ClientRules::new(suite, RETRY, 1, DATA_BYTES);
         Setup { combination, kind, client, server, sabotage, issued }
     }
@@ -143,12 +143,12 @@ impl Setup {
 
     /// Where the server's pairs lie among themselves.
     pub(super) const fn at_server(&self) -> KeyLayout {
-        KeyLayout::at_server(self.kind.shape, self.kind.suite.sizes())
+        KeyLayout::at_server(self.kind.shape, self.kind.cipher.kept())
     }
 
     /// The card's half of a pair.
     pub(super) fn half<'p>(&self, slot: usize, pair: &'p [u8]) -> &'p [u8] {
-        self.kind.suite.half_on_card(self.at_server().ring(slot), pair)
+        self.kind.cipher.half_on_card(self.at_server().ring(slot), pair)
     }
 
     /// The slot of the key at `depth` in `ring`.

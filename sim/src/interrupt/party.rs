@@ -63,7 +63,7 @@ impl World {
     /// The card and the server on the day on which the renewal falls due.
     pub(super) fn new(setup: &Setup) -> Self {
         let depths = usize::from(setup.server.schedule.depths());
-        let pair = setup.kind.suite.sizes().pair;
+        let pair = setup.kind.cipher.kept().pair;
         let slots = setup.kind.shape.keys();
         let directory = MemoryDirectory::new(setup.issued.clone(), slots, pair, depths, Stamp::NEVER);
         let halves =

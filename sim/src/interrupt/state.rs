@@ -67,7 +67,7 @@ impl World {
         let chip = self.settled(setup);
         let directory = self.server.directory();
         let stage = directory.staged(CARD);
-        let pair = setup.kind.suite.sizes().pair;
+        let pair = setup.kind.cipher.kept().pair;
         let mut state = Vec::with_capacity(64);
         for slot in 0..setup.kind.shape.keys() {
             // Which pair of a renewal's is this key's, if it renews it.

@@ -15,7 +15,7 @@ use keystorm_model::CardId;
 use keystorm_model::draw::{Draws, Purpose, Seed, owner};
 use keystorm_model::layout::KeyLayout;
 use keystorm_model::rings::RingShape;
-use keystorm_model::suite::SuiteId;
+use keystorm_model::suite::{Cipher, Crypto, Family, SuiteId};
 
 use crate::plan::Plan;
 
@@ -24,6 +24,8 @@ use crate::plan::Plan;
 pub struct Order {
     /// The cipher suite of every card.
     pub suite: SuiteId,
+    /// Whether its operations are carried out.
+    pub crypto: Crypto,
     /// The seed of the run.
     pub seed: Seed,
     /// M internal and N external keys.
@@ -36,16 +38,32 @@ impl Order {
     /// What `plan` needs.
     pub fn of(plan: &Plan) -> Self {
         let fleet = &plan.fleet;
-        Order { suite: fleet.suite, seed: Seed(plan.seed), shape: fleet.shape, cards: fleet.cards }
+        Order {
+            suite: fleet.suite,
+            crypto: plan.crypto,
+            seed: Seed(plan.seed),
+            shape: fleet.shape,
+            cards: fleet.cards,
+        }
+    }
+
+    /// What makes the pairs.
+    pub fn cipher(&self) -> Cipher {
+        self.crypto.cipher(self.suite, None)
+    }
+
+    /// Whether pairs take so long to make that it is worth while to keep them.
+    pub fn is_slow(&self) -> bool {
+        self.crypto == Crypto::Real && self.suite.family() == Family::Asymmetric
     }
 
     /// Where the pairs of one card lie among themselves.
-    pub const fn layout(&self) -> KeyLayout {
-        KeyLayout::at_server(self.shape, self.suite.sizes())
+    pub fn layout(&self) -> KeyLayout {
+        KeyLayout::at_server(self.shape, self.cipher().kept())
     }
 
     /// Bytes of all pairs, which lie card by card.
-    pub const fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.layout().len() * self.cards as usize
     }
 }
@@ -54,7 +72,7 @@ impl Order {
 /// [`RingShape::slot`]).
 pub fn fresh(order: &Order) -> Vec<u8> {
     let mut pairs = Vec::with_capacity(order.bytes());
-    let mut maker = Maker::new(order.suite, order.shape);
+    let mut maker = Maker::new(order.cipher(), order.shape);
     for card in 0..u64::from(order.cards) {
         maker.turn_to(order.seed, Purpose::Issue, card);
         maker.all(&mut pairs);
@@ -65,7 +83,7 @@ pub fn fresh(order: &Order) -> Vec<u8> {
 /// The same for one card alone: zeros stand for the pairs of all others.
 pub fn fresh_for_one(order: &Order, card: CardId) -> Vec<u8> {
     let mut pairs = vec![0; order.bytes()];
-    let mut maker = Maker::new(order.suite, order.shape);
+    let mut maker = Maker::new(order.cipher(), order.shape);
     maker.turn_to(order.seed, Purpose::Issue, card.0.into());
     let mut own = Vec::new();
     maker.all(&mut own);
@@ -74,18 +92,18 @@ pub fn fresh_for_one(order: &Order, card: CardId) -> Vec<u8> {
 }
 
 /// Makes the pairs that a card gets when it is issued again for the `count`-th time, by slot.
-pub fn reissued(suite: SuiteId, shape: RingShape, seed: Seed, card: CardId, count: u32) -> Vec<u8> {
-    let mut pairs = Vec::with_capacity(KeyLayout::at_server(shape, suite.sizes()).len());
-    let mut maker = Maker::new(suite, shape);
+pub fn reissued(cipher: Cipher, shape: RingShape, seed: Seed, card: CardId, count: u32) -> Vec<u8> {
+    let mut pairs = Vec::with_capacity(KeyLayout::at_server(shape, cipher.kept()).len());
+    let mut maker = Maker::new(cipher, shape);
     maker.turn_to(seed, Purpose::Reissue, owner(card, count));
     maker.all(&mut pairs);
     pairs
 }
 
 /// Makes the pairs of the external keys that all cards have in common at issue, by number \[0035\].
-pub fn common(suite: SuiteId, shape: RingShape, seed: Seed) -> Vec<u8> {
+pub fn common(cipher: Cipher, shape: RingShape, seed: Seed) -> Vec<u8> {
     let mut pairs = Vec::new();
-    let mut maker = Maker::new(suite, shape);
+    let mut maker = Maker::new(cipher, shape);
     maker.turn_to(seed, Purpose::Common, 0);
     (usize::from(shape.internal())..shape.keys()).for_each(|slot| maker.one(slot, &mut pairs));
     pairs
@@ -101,16 +119,16 @@ pub fn share(shape: RingShape, common: &[u8], pairs: &mut [u8]) {
 
 /// Makes pairs of one card at a time.
 struct Maker {
-    suite: SuiteId,
+    cipher: Cipher,
     draws: Draws,
     /// The random bytes of all pairs of the card.
     random: Vec<u8>,
 }
 
 impl Maker {
-    fn new(suite: SuiteId, shape: RingShape) -> Self {
-        let random = vec![0; shape.keys() * suite.sizes().issue_random];
-        Maker { suite, draws: Draws::closed(), random }
+    fn new(cipher: Cipher, shape: RingShape) -> Self {
+        let random = vec![0; shape.keys() * cipher.sizes().issue_random];
+        Maker { cipher, draws: Draws::closed(), random }
     }
 
     fn turn_to(&mut self, seed: Seed, purpose: Purpose, owner: u64) {
@@ -119,13 +137,13 @@ impl Maker {
     }
 
     fn all(&self, out: &mut Vec<u8>) {
-        for random in self.random.chunks(self.suite.sizes().issue_random) {
-            self.suite.issue(random, out);
+        for random in self.random.chunks(self.cipher.sizes().issue_random) {
+            self.cipher.issue(random, out);
         }
     }
 
     fn one(&self, slot: usize, out: &mut Vec<u8>) {
-        let length = self.suite.sizes().issue_random;
-        self.suite.issue(&self.random[slot * length..][..length], out);
+        let length = self.cipher.sizes().issue_random;
+        self.cipher.issue(&self.random[slot * length..][..length], out);
     }
 }

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use keystorm_model::draw::Purpose;
-use keystorm_model::suite::Family;
 use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 
@@ -32,11 +31,11 @@ pub struct Issued {
 }
 
 impl Stock {
-    /// Takes what the directory `cache` has of `order`; with a symmetric suite, makes everything at once.
+    /// Takes what the directory `cache` has of `order`; where pairs cost nothing, makes everything at once.
     ///
     /// A file that is missing, damaged or written by another version counts as empty, and never as an error.
     pub fn open(order: Order, cache: Option<&Path>) -> Self {
-        if order.suite.family() == Family::Symmetric {
+        if !order.is_slow() {
             return Stock { order, files: None, pairs: fresh(&order), ready: Vec::new() };
         }
         let mut stock = Stock {
@@ -105,7 +104,7 @@ fn make(
     out: &mut [u8],
     made: &(dyn Fn() -> bool + Sync),
 ) -> Result<(), Stopped> {
-    let mut pairs = out.chunks_mut(order.suite.sizes().pair).enumerate();
+    let mut pairs = out.chunks_mut(order.cipher().kept().pair).enumerate();
     pairs.try_for_each(|(index, pair)| make_one(order, first_card, index, pair, made))
 }
 
@@ -116,7 +115,7 @@ fn make_side_by_side(
     out: &mut [u8],
     made: &(dyn Fn() -> bool + Sync),
 ) -> Result<(), Stopped> {
-    let pairs = out.par_chunks_mut(order.suite.sizes().pair).enumerate().with_max_len(1);
+    let pairs = out.par_chunks_mut(order.cipher().kept().pair).enumerate().with_max_len(1);
     pairs.try_for_each(|(index, pair)| make_one(order, first_card, index, pair, made))
 }
 
@@ -130,7 +129,7 @@ fn make_one(
 ) -> Result<(), Stopped> {
     let keys = order.shape.keys();
     let card = u64::from(first_card) + (index / keys) as u64;
-    let mut maker = Maker::new(order.suite, order.shape);
+    let mut maker = Maker::new(order.cipher(), order.shape);
     maker.turn_to(order.seed, Purpose::Issue, card);
     let mut pair = Vec::with_capacity(out.len());
     maker.one(index % keys, &mut pair);

@@ -13,8 +13,13 @@ use crate::engine::Stopped;
 use crate::world::cards::Cards;
 
 /// Two files' worth of cards with one pair for each ring.
-const FLEET: Order =
-    Order { suite: SuiteId::Rsa1024, seed: Seed(7), shape: RingShape::new(1, 1).unwrap(), cards: 66 };
+const FLEET: Order = Order {
+    suite: SuiteId::Rsa1024,
+    crypto: Crypto::Real,
+    seed: Seed(7),
+    shape: RingShape::new(1, 1).unwrap(),
+    cards: 66,
+};
 /// Cards in the first file.
 const FIRST: u32 = 64;
 /// The fleet's first cards.
@@ -247,14 +252,16 @@ fn whoever_stops_loses_the_unfinished_file_only() {
 }
 
 #[test]
-fn symmetric_keys_are_never_kept() {
-    let cache = Cache::empty();
-    let order = Order { suite: SuiteId::Aes128, ..FLEET };
-    let stock = Stock::open(order, Some(cache.path()));
-    assert_eq!(stock.missing(), 0);
-    let issued = stock.complete(2, &|| panic!("nothing is left to be made")).unwrap();
-    assert_eq!(issued.pairs, fresh(&order));
-    assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 0);
+fn symmetric_and_modelled_keys_are_never_kept() {
+    for order in [Order { suite: SuiteId::Aes128, ..FLEET }, Order { crypto: Crypto::Modelled, ..FLEET }] {
+        let cache = Cache::empty();
+        let stock = Stock::open(order, Some(cache.path()));
+        assert_eq!(stock.missing(), 0);
+        let issued = stock.complete(2, &|| panic!("nothing is left to be made")).unwrap();
+        assert_eq!(issued.pairs, fresh(&order));
+        assert_eq!(issued.pairs.len(), 66 * 2 * if order.crypto == Crypto::Real { 16 } else { 32 });
+        assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 0);
+    }
 }
 
 /// The places of an issuer's randoms are part of every run, and of what is kept.
@@ -265,8 +272,8 @@ fn golden_pairs() {
         (SuiteId::Aes128, 0xbe7d96f7_cc386e48_c08943be_427f234c, 0xa49b5af8_82bccd75_a07627de_588c27d5),
         (SuiteId::Rsa1024, 0x1170f53c_61220d1f_f0d6a4a4_5bea9424, 0xc4ad0186_fe96078c_60d1f488_d92f0129),
     ] {
-        let order = Order { suite, seed: Seed(1), shape, cards: 2 };
-        let again = reissued(suite, shape, Seed(1), CardId(1), 1);
+        let order = Order { suite, crypto: Crypto::Real, seed: Seed(1), shape, cards: 2 };
+        let again = reissued(order.cipher(), shape, Seed(1), CardId(1), 1);
         assert_eq!([xxh3_128(&fresh(&order)), xxh3_128(&again)], [issue, reissue], "{}", suite.name());
     }
 }
@@ -275,8 +282,8 @@ fn golden_pairs() {
 fn every_reissue_of_every_card_brings_other_pairs() {
     let shape = RingShape::new(2, 3).unwrap();
     for suite in [SuiteId::Aes128, SuiteId::Rsa1024] {
-        let order = Order { suite, seed: Seed(1), shape, cards: 1 };
-        let again = |card, count| reissued(suite, shape, Seed(1), CardId(card), count);
+        let order = Order { suite, crypto: Crypto::Real, seed: Seed(1), shape, cards: 1 };
+        let again = |card, count| reissued(order.cipher(), shape, Seed(1), CardId(card), count);
         let all = [fresh(&order), again(0, 1), again(0, 2), again(1, 1)];
         for (index, pairs) in all.iter().enumerate() {
             assert_eq!(pairs.len(), order.layout().len());
@@ -290,8 +297,8 @@ fn every_reissue_of_every_card_brings_other_pairs() {
 fn common_pairs_take_the_place_of_every_cards_own_external_ones() {
     let shape = RingShape::new(2, 3).unwrap();
     let suite = SuiteId::Aes128;
-    let order = Order { suite, seed: Seed(1), shape, cards: 3 };
-    let (own, common) = (fresh(&order), common(suite, shape, Seed(1)));
+    let order = Order { suite, crypto: Crypto::Real, seed: Seed(1), shape, cards: 3 };
+    let (own, common) = (fresh(&order), common(order.cipher(), shape, Seed(1)));
     let mut pairs = own.clone();
     share(shape, &common, &mut pairs);
     for (card, own) in pairs.chunks(order.layout().len()).zip(own.chunks(order.layout().len())) {
@@ -304,7 +311,7 @@ fn common_pairs_take_the_place_of_every_cards_own_external_ones() {
 fn cards_get_their_halves() {
     let (suite, shape) = (FEW.suite, FEW.shape);
     let rules = CardRules::standard(5);
-    let kind = CardType { suite, shape, comparison: Comparison::Encryption, rules };
+    let kind = CardType { cipher: FEW.cipher(), shape, comparison: Comparison::Encryption, rules };
     let cards = Cards::issue(&kind, of_few());
     assert_eq!(cards.len(), FEW.cards);
     let challenge = vec![3; suite.sizes().challenge];

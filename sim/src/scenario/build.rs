@@ -9,7 +9,7 @@ use keystorm_model::draw::Seed;
 use keystorm_model::rings::{RenewalRule, RingShape};
 use keystorm_model::server::spread::Limits as Admission;
 use keystorm_model::server::{Embodiment, Order, OrderedCards, Recovery, RootRenewal, Spread};
-use keystorm_model::suite::{Backend, Comparison, SuiteId};
+use keystorm_model::suite::{Backend, Comparison, Crypto, SuiteId};
 use keystorm_model::{CardId, Depth, Ratio, SimTime, Span};
 use sha2::{Digest, Sha256};
 
@@ -41,6 +41,7 @@ pub(super) fn plan(mut r: Resolved, stem: &str, dir: &Path) -> Result<Plan, Scen
         scenario_sha256: hex(&Sha256::digest(resolved.as_bytes())),
         resolved,
         engine: named(&EngineKind::ALL, EngineKind::name, r.choice("engine")),
+        crypto: named(&Crypto::ALL, Crypto::name, r.choice("crypto")),
         seed: r.count("seed"),
         horizon: r.span("horizon"),
         warmup: match r.has("warmup") {

@@ -8,7 +8,7 @@ use keystorm_model::card::transport::Protocol;
 use keystorm_model::card::{PageLayout, WriteMode};
 use keystorm_model::rings::RenewalRule;
 use keystorm_model::server::{Embodiment, Recovery};
-use keystorm_model::suite::{Backend, Comparison, SuiteId};
+use keystorm_model::suite::{Backend, Comparison, Crypto, SuiteId};
 
 use super::kind::{Fallback, Key, Kind};
 use crate::plan::{EngineKind, Mishap, ReissueWay, ServerKeys, Ways};
@@ -142,6 +142,7 @@ pub(super) static KEYS: &[Key] = &[
     key("name", Kind::Title, Derived("the file's name without `.toml`"), "Name of the scenario and of its output directory."),
     key("engine", Kind::OneOf(|| EngineKind::ALL.iter().map(|e| e.name()).collect()), Value("turmoil"), "What moves time and bytes. `--engine` sets it too."),
     key("seed", count(0, u64::MAX), Value("1"), "Decides every draw. `--seed` sets it too."),
+    key("crypto", Kind::OneOf(|| Crypto::ALL.iter().map(|c| c.name()).collect()), Value("real"), "Whether the operations of the cipher suite are carried out, or stand-ins of the same lengths and outcomes take their place: for fleets whose keys take too long to make. The simulated time of an operation comes from the tables of costs either way. docs/ciphers.md says what the same is, and what is not."),
     key("horizon", span(MS, LONGEST), Required, "The run lasts this long; card holders arrive before it ends."),
     key("warmup", Kind::SpanOr { min: MS, max: LONGEST, word: MSER5 }, Absent, "What latencies, waits at the server and its utilisation leave out at the beginning: those who arrive in that time, and what the server does in it. \"mser-5\" finds it by the series of the sessions' latencies, and runs the simulation twice. For a load that becomes steady, and for no other. `--warmup` sets it too; docs/planning.md says more."),
 

@@ -76,13 +76,13 @@ const _: () = assert!(size_of::<Life>() == 40, "counts against the 512 bytes tha
 impl Cards {
     /// Gives each card its halves of `pairs`, in which all pairs of each card lie by slot.
     pub fn issue(kind: &CardType, pairs: &[u8]) -> Self {
-        let (layout, at_server) = (kind.layout(), KeyLayout::at_server(kind.shape, kind.suite.sizes()));
+        let (layout, at_server) = (kind.layout(), KeyLayout::at_server(kind.shape, kind.cipher.kept()));
         let stride = kind.memory_bytes();
         let count = pairs.len() / at_server.len();
         let mut memory = vec![0; stride * count];
         for (memory, pairs) in memory.chunks_mut(stride).zip(pairs.chunks(at_server.len())) {
             for slot in 0..layout.slots() {
-                let half = kind.suite.half_on_card(layout.ring(slot), &pairs[at_server.range(slot)]);
+                let half = kind.cipher.half_on_card(layout.ring(slot), &pairs[at_server.range(slot)]);
                 memory[layout.range(slot)].copy_from_slice(half);
             }
             memory[layout.len()..][..usize::from(kind.shape.external())].fill(kind.rules.tries);
@@ -93,11 +93,11 @@ impl Cards {
 
     /// Gives a card new keys and all its tries.
     pub fn personalise(&mut self, card: CardId, pairs: &[u8]) {
-        let CardType { suite, shape, rules, .. } = self.kind;
+        let CardType { cipher, shape, rules, .. } = self.kind;
         let layout = self.kind.layout();
         let block = &mut self.memory[card.index() * self.stride..][..self.stride];
-        for (slot, pair) in pairs.chunks(suite.sizes().pair).enumerate() {
-            block[layout.range(slot)].copy_from_slice(suite.half_on_card(layout.ring(slot), pair));
+        for (slot, pair) in pairs.chunks(cipher.kept().pair).enumerate() {
+            block[layout.range(slot)].copy_from_slice(cipher.half_on_card(layout.ring(slot), pair));
         }
         block[layout.len()..][..usize::from(shape.external())].fill(rules.tries);
         self.lives[card.index()].marks = Marks::default();

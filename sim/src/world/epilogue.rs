@@ -308,7 +308,7 @@ impl World {
         let slot = self.plan.fleet.shape.slot(key).expect("only existing keys are named");
         let pair = self.server.directory().key(card, slot);
         let on_card = &self.cards.keys(card)[self.kind.layout().range(slot)];
-        *on_card == *self.kind.suite.half_on_card(key.ring, pair)
+        *on_card == *self.kind.cipher.half_on_card(key.ring, pair)
     }
 
     /// What became of a card, once the epilogue is over.

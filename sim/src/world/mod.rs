@@ -220,10 +220,11 @@ impl World {
     pub fn new(plan: Plan, mut pairs: Vec<u8>) -> Self {
         assert_eq!(pairs.len(), Order::of(&plan).bytes(), "every card has its pairs");
         let seed = Seed(plan.seed);
-        let (suite, shape) = (plan.fleet.suite, plan.fleet.shape);
-        let kind = CardType { suite, shape, comparison: plan.fleet.comparison, rules: plan.card.rules };
+        let shape = plan.fleet.shape;
+        let cipher = plan.cipher(None);
+        let kind = CardType { cipher, shape, comparison: plan.fleet.comparison, rules: plan.card.rules };
         let common =
-            (plan.fleet.server_keys == ServerKeys::Common).then(|| issue::common(suite, shape, seed));
+            (plan.fleet.server_keys == ServerKeys::Common).then(|| issue::common(cipher, shape, seed));
         if let Some(common) = &common {
             issue::share(shape, common, &mut pairs);
         }
@@ -246,7 +247,7 @@ impl World {
         let directory = MemoryDirectory::new(
             pairs,
             shape.keys(),
-            suite.sizes().pair,
+            cipher.kept().pair,
             schedule.depths().into(),
             committed,
         );
@@ -255,8 +256,7 @@ impl World {
             None => directory,
         };
         let server_rules = ServerRules {
-            suite,
-            backend: plan.server.backend,
+            cipher: plan.cipher(plan.server.backend),
             shape,
             comparison: plan.fleet.comparison,
             embodiments: plan.update.embodiments.clone(),
@@ -268,7 +268,7 @@ impl World {
             idle: retry.patience() * 2 + Span::from_secs(60),
         };
         let rules = ClientRules {
-            suite,
+            suite: plan.fleet.suite,
             protocol: plan.card.rules.protocol,
             implicit_df: plan.card.rules.implicit_df,
             retry,
@@ -289,7 +289,7 @@ impl World {
                 .measured_from(SimTime::ZERO + plan.warmup.fixed().unwrap_or(Span::ZERO)),
             line: Line::new(plan.line.clone(), plan.faults.outages.clone()),
             recorder: Recorder::new(plan.horizon, plan.warmup),
-            ledger: Ledger::new(suite, shape, plan.fleet.cards),
+            ledger: Ledger::new(cipher, shape, plan.fleet.cards),
             dialogues: Dialogues::new(plan.fleet.cards, plan.update.due == DueAtStart::None),
             crashes: Crashes::new(&plan),
             has_more_than_desks: troubles.possible || !troubles.client_downs.is_empty(),

@@ -51,9 +51,9 @@ impl World {
         let life = self.cards.life_mut(card);
         life.reissues = life.reissues.saturating_add(1);
         (life.refusals, life.recalled) = (0, false);
-        let CardType { suite, shape, .. } = self.kind;
+        let CardType { cipher, shape, .. } = self.kind;
         let count = self.cards.life(card).reissues.into();
-        let pairs = issue::reissued(suite, shape, Seed(self.plan.seed), card, count);
+        let pairs = issue::reissued(cipher, shape, Seed(self.plan.seed), card, count);
         if self.plan.reissue.way == ReissueWay::Replacement {
             self.cards.replace(card);
         }

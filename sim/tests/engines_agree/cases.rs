@@ -15,7 +15,7 @@ use keystorm::scenario;
 use keystorm_model::card::transport::Protocol;
 use keystorm_model::card::{PageLayout, WriteMode};
 use keystorm_model::server::{Embodiment, Recovery, RootRenewal, Spread};
-use keystorm_model::suite::{Family, Sizes, SuiteId};
+use keystorm_model::suite::{Crypto, Family, Sizes, SuiteId};
 use tempfile::TempDir;
 
 /// Something that goes wrong, or is tight, in a scenario.
@@ -189,13 +189,14 @@ pub(crate) struct Case {
     pub(crate) embodiment: Embodiment,
     pub(crate) recovery: Recovery,
     pub(crate) suite: SuiteId,
+    pub(crate) crypto: Crypto,
     pub(crate) fault: &'static Fault,
 }
 
 impl Case {
     /// With the first suite every fault with every embodiment and with every recovery; with KEYSTORM_FULL=1 every combination
-    /// of the three. What a key is decides no message, so that the other suites meet every fault once; and the slower it is to
-    /// make keys, the fewer of the faults.
+    /// of the three. What a key is decides how long messages are and nothing else, so that the other suites meet every fault
+    /// once: asymmetric ones, whose keys are slow to make, most of them with stand-ins.
     pub(crate) fn all() -> Vec<Case> {
         let full = std::env::var_os("KEYSTORM_FULL").is_some();
         let [first, others @ ..] = SuiteId::ALL;
@@ -205,17 +206,27 @@ impl Case {
                 // A Latin square: in each row and column every fault is there once in as many recoveries.
                 let chosen = |f: &usize| full || (e + r + f).is_multiple_of(Recovery::ALL.len());
                 let faults = FAULTS.iter().enumerate().filter(|(f, _)| chosen(f));
-                all.extend(faults.map(|(_, fault)| Case { embodiment, recovery, suite: first, fault }));
+                let crypto = Crypto::Real;
+                all.extend(faults.map(|(_, fault)| Case {
+                    embodiment,
+                    recovery,
+                    suite: first,
+                    crypto,
+                    fault,
+                }));
             }
         }
         for (number, suite) in others.into_iter().enumerate() {
-            let step = match suite.sizes() {
+            let real_each = match suite.sizes() {
                 Sizes { private: 960.., .. } => FAULTS.len(),
-                Sizes { proof: 129.., .. } => 5,
+                _ if suite.family() == Family::Asymmetric => 5,
                 _ => 1,
             };
-            let cases = FAULTS.iter().enumerate().skip(number % step).step_by(step);
-            all.extend(cases.map(|(i, fault)| Case { suite, ..Case::mixed(fault, i) }));
+            all.extend(FAULTS.iter().enumerate().map(|(i, fault)| {
+                let real = i % real_each == number % real_each;
+                let crypto = if real { Crypto::Real } else { Crypto::Modelled };
+                Case { suite, crypto, ..Case::mixed(fault, i) }
+            }));
         }
         all
     }
@@ -236,18 +247,20 @@ impl Case {
             embodiment: Embodiment::ALL[i % Embodiment::ALL.len()],
             recovery: Recovery::ALL[i % Recovery::ALL.len()],
             suite: symmetric[i % symmetric.len()],
+            crypto: Crypto::Real,
             fault,
         }
     }
 
     /// Whether keys take long to grow, so that a few cards and runs must do.
     pub(crate) fn is_slow(&self) -> bool {
-        self.suite.family() == Family::Asymmetric
+        self.suite.family() == Family::Asymmetric && self.crypto == Crypto::Real
     }
 
     pub(crate) fn name(&self) -> String {
         let (embodiment, recovery) = (self.embodiment.name(), self.recovery.name());
-        format!("embodiment {embodiment}, {recovery}, {}, {}", self.suite.name(), self.fault.name)
+        let (suite, crypto) = (self.suite.name(), self.crypto.name());
+        format!("embodiment {embodiment}, {recovery}, {crypto} {suite}, {}", self.fault.name)
     }
 
     /// The overrides of this case.
@@ -256,12 +269,15 @@ impl Case {
             format!("update.embodiment=\"{}\"", self.embodiment.name()),
             format!("update.recovery={}", self.recovery.name()),
             format!("fleet.suite={}", self.suite.name()),
+            format!("crypto={}", self.crypto.name()),
         ];
         set.extend(self.fault.set.iter().map(|&text| text.to_owned()));
         if self.is_slow() {
             // The cards that an order of the table names.
             let cards = if self.suite.sizes().proof > 128 { 2 } else { 6 };
             set.push(format!("fleet.cards={cards}"));
+        }
+        if self.suite.family() == Family::Asymmetric {
             set.push(format!("card.{}.generate=40ms", self.suite.name()));
             set.push(format!("server.costs.{}.generate=0s", self.suite.name()));
         }
@@ -315,8 +331,9 @@ pub(crate) struct Coverage {
 impl Coverage {
     /// Notes that a case was compared, and what its plan exercises.
     pub(crate) fn add(&mut self, case: &Case, plan: &Plan) {
-        let Case { embodiment, recovery, suite, fault } = case;
-        for name in [embodiment.name(), recovery.name(), suite.name(), fault.name] {
+        let Case { embodiment, recovery, suite, crypto, fault } = case;
+        let suite = format!("{} {}", crypto.name(), suite.name());
+        for name in [embodiment.name(), recovery.name(), &suite, fault.name] {
             self.entries.insert(name.to_owned(), true);
         }
         for (name, yes) in exercised(plan) {
@@ -335,10 +352,14 @@ impl Coverage {
     pub(crate) fn assert_complete(&self) {
         let tables =
             Embodiment::ALL.map(Embodiment::name).into_iter().chain(Recovery::ALL.map(Recovery::name));
-        let tables =
-            tables.chain(SuiteId::ALL.map(SuiteId::name)).chain(FAULTS.iter().map(|fault| fault.name));
-        for name in tables {
-            assert!(self.entries.contains_key(name), "{name} was not compared");
+        let tables = tables.chain(FAULTS.iter().map(|fault| fault.name)).map(str::to_owned);
+        let suites = SuiteId::ALL.into_iter().flat_map(|suite| {
+            let slow = suite.family() == Family::Asymmetric;
+            let cryptos = if slow { &Crypto::ALL[..] } else { &[Crypto::Real] };
+            cryptos.iter().map(move |crypto| format!("{} {}", crypto.name(), suite.name()))
+        });
+        for name in tables.chain(suites) {
+            assert!(self.entries.contains_key(&name), "{name} was not compared");
         }
         for (name, &yes) in &self.entries {
             assert!(yes, "no scenario had this: {name}");

@@ -13,7 +13,7 @@ use keystorm_model::{CardId, KeyNo};
 const SUITE: SuiteId = SuiteId::Aes128;
 const KEY: usize = 16;
 const KIND: CardType = CardType {
-    suite: SUITE,
+    cipher: SUITE.real(),
     shape: RingShape::new(3, 4).unwrap(),
     comparison: Comparison::Encryption,
     rules: CardRules::standard(3),

@@ -35,8 +35,7 @@ struct Talk {
 fn stand() -> Stand {
     let shape = RingShape::new(3, 4).expect("Fig. 3 has such rings");
     let rules = ServerRules {
-        suite: SUITE,
-        backend: None,
+        cipher: SUITE.real(),
         shape,
         comparison: Comparison::Encryption,
         embodiments: vec![Embodiment::One],

@@ -126,6 +126,11 @@ impl Summary {
         self.0.get(name).unwrap_or_else(|| panic!("no column {name}"))
     }
 
+    /// All columns with their cells.
+    pub(crate) fn cells(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, cell)| (name.as_str(), cell.as_str()))
+    }
+
     pub(crate) fn count(&self, name: &str) -> u64 {
         self.text(name).parse().unwrap_or_else(|_| panic!("{name} is no count: {}", self.text(name)))
     }

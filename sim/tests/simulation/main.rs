@@ -16,6 +16,7 @@ mod interrupt;
 mod issuing;
 mod load;
 mod mishaps;
+mod modelled;
 mod outages;
 mod placed;
 mod renewals;

@@ -48,7 +48,12 @@ impl Common {
         let retry = Retry { first: retry.first, factor: retry.factor, tries: retry.tries };
         let digest = || Digest::new(1);
         Arc::new(Common {
-            kind: CardType { suite, shape, comparison: plan.fleet.comparison, rules: plan.card.rules },
+            kind: CardType {
+                cipher: suite.real(),
+                shape,
+                comparison: plan.fleet.comparison,
+                rules: plan.card.rules,
+            },
             rules: ClientRules::new(suite, retry, plan.load.exchanges, plan.load.request_bytes),
             tally: Tally::default(),
             seen: watched.then(|| Mutex::new(Seen { timed: digest(), untimed: digest() })),
@@ -275,8 +280,7 @@ impl Office {
         let (suite, shape) = (plan.fleet.suite, plan.fleet.shape);
         let directory = MemoryDirectory::new(keys, shape.keys(), suite.sizes().pair, 0, Stamp::NEVER);
         let rules = ServerRules {
-            suite,
-            backend: None,
+            cipher: suite.real(),
             shape,
             comparison: plan.fleet.comparison,
             embodiments: vec![Embodiment::One],

@@ -14,9 +14,10 @@ use super::*;
 use crate::apdu::Instruction;
 use crate::draw::{Purpose, Seed};
 use crate::ids::CardId;
+use crate::suite::SuiteId;
 
 const KIND: CardType = CardType {
-    suite: SuiteId::Aes128,
+    cipher: SuiteId::Aes128.real(),
     shape: RingShape::new(3, 4).unwrap(),
     comparison: Comparison::Encryption,
     rules: CardRules::standard(3),
@@ -129,7 +130,7 @@ impl Desk {
 
     fn encrypt(&self, ring: Ring, no: u8, block: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        self.kind.suite.prove(&self.key(ring, no), block, &mut out);
+        self.kind.cipher.prove(&self.key(ring, no), block, &mut out);
         out
     }
 

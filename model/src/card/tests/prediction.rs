@@ -205,7 +205,7 @@ impl Pairing {
                     return vec![0; KEY];
                 };
                 let mut proof = Vec::new();
-                self.desk.kind.suite.prove(&key, challenge, &mut proof);
+                self.desk.kind.cipher.prove(&key, challenge, &mut proof);
                 proof
             }
         }

@@ -401,7 +401,7 @@ impl Reference {
     fn encrypt(&self, slot: usize, block: &[u8]) -> Result<Vec<u8>, Stop> {
         let key = self.keys[slot].ok_or(Refused(0x6984))?;
         let mut out = Vec::new();
-        self.kind.suite.prove(&key, block, &mut out);
+        self.kind.cipher.prove(&key, block, &mut out);
         Ok(out)
     }
 

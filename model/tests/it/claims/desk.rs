@@ -85,7 +85,7 @@ impl Desk {
     /// E(key, random).
     pub(super) fn encrypted(&self, key: KeyRef, random: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        self.kind.suite.prove(&self.value(key), random, &mut out);
+        self.kind.cipher.prove(&self.value(key), random, &mut out);
         out
     }
 

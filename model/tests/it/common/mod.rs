@@ -49,7 +49,7 @@ pub(crate) const COMMAND: Span = Span::from_ms(10);
 pub(crate) const CARD: CardId = CardId(0);
 
 pub(crate) const KIND: CardType = CardType {
-    suite: SUITE,
+    cipher: SUITE.real(),
     shape: SHAPE,
     comparison: Comparison::Encryption,
     rules: CardRules::standard(TRIES),
@@ -163,8 +163,7 @@ impl Setup {
         let keys = issue(self.seed, kind.shape, CARDS);
         let depths = self.schedule.depths();
         let rules = ServerRules {
-            suite: SUITE,
-            backend: None,
+            cipher: SUITE.real(),
             shape: kind.shape,
             comparison: kind.comparison,
             embodiments: self.embodiments.clone(),

@@ -1,5 +1,7 @@
 //! Timelines of one card's keys.
 
+use keystorm_model::suite::SuiteId;
+
 use super::*;
 
 const CARD: CardId = CardId(0);
@@ -16,7 +18,11 @@ struct Two {
 
 fn two() -> Two {
     let shape = RingShape::new(3, 4).unwrap();
-    Two { ledger: Ledger::new(SuiteId::Aes128, shape, 1), card: vec![0; 7 * 16], server: vec![0; 7 * 16] }
+    Two {
+        ledger: Ledger::new(SuiteId::Aes128.real(), shape, 1),
+        card: vec![0; 7 * 16],
+        server: vec![0; 7 * 16],
+    }
 }
 
 impl Two {
