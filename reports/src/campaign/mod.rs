@@ -4,12 +4,14 @@
 //! `runs.csv`, `sweep.csv` and `differences.csv` ([`tables`]), as a pure function: equal records give equal bytes.
 
 mod dir;
+pub(crate) mod estimate;
 mod measures;
 mod plan;
 mod record;
 mod stored;
 pub mod tables;
 pub(crate) mod text;
+mod until;
 
 pub use dir::CampaignDir;
 pub(crate) use dir::write_whole;
@@ -19,3 +21,4 @@ pub use record::{DISTRIBUTIONS, RunRecord};
 pub use stored::Shape;
 pub use tables::{Difference, PointRows, RunRow, differences, differences_table, runs_table, sweep_table};
 pub use text::sweep_text;
+pub use until::Until;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::measures::{Measure, measures};
 use super::tables::PointRows;
 use crate::number::grouped;
+use crate::statistics::CONFIDENCE;
 
 /// The figures that the table shows, with their headings.
 const SHOWN: [(&str, &str); 5] = [
@@ -27,7 +28,7 @@ pub fn sweep_text(axes: &[String], points: &[PointRows]) -> String {
     rows.extend(points.iter().map(|point| row(point, &shown, stranded)));
     let mut text = columns(&rows);
     text.push_str(
-        "± is half the width of the 95 % interval over the runs (Student's t). Stranded: how many cards of all runs, and the upper \
+        "± is half the width of the 95 % interval (Student's t; of percentiles of all runs together by the jackknife). Stranded: how many cards of all runs, and the upper \
          end of the share's 95 % interval (Clopper-Pearson).\n",
     );
     text
@@ -54,9 +55,10 @@ fn row(point: &PointRows, shown: &[(&Measure, &str)], stranded: &Measure) -> Vec
 }
 
 fn with_interval(point: &PointRows, measure: &Measure) -> String {
-    let Some(figure) = point.figure(measure) else { return "-".to_owned() };
+    let Some(estimate) = point.estimate(measure) else { return "-".to_owned() };
+    let figure = estimate.figure;
     let decimals = if measure.decimals() > 3 { 4 } else { 1 };
-    match point.sample(&measure.name).half_width {
+    match estimate.half_width(CONFIDENCE) {
         Some(half) => format!("{figure:.decimals$} ±{half:.decimals$}"),
         None => format!("{figure:.decimals$}"),
     }
