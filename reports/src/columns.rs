@@ -79,7 +79,7 @@ summary.csv:
 | `<figure>_mean` | Mean over the runs; of figures that are no percentile. |
 | `<figure>` | The percentile (or maximum) of all runs together; of latencies. A mean of percentiles would mean nothing. |
 | `<figure>_sd` | Standard deviation between runs; empty below two runs. |
-| `<figure>_ci95_low`, `<figure>_ci95_high` | Where the mean over runs lies with 95 % confidence (Student's t). |
+| `<figure>_ci95_low`, `<figure>_ci95_high` | Where the figure lies with 95 % confidence: Student's t over the runs; of a percentile of all runs together over the jackknife's pseudo-values, which leave out one run at a time. Empty below two runs, and of a maximum: nothing says how far another run would go. |
 | `<count>_share` | Events by trials, all runs together: cards by outcome of all cards, failed sessions of sessions started, interrupted updates of updates started, lost messages of messages sent. |
 | `<count>_share_ci95_low`, `<count>_share_ci95_high` | The share's 95 % interval (Clopper-Pearson), as if trials were independent: of 0 in N it gives an upper end. |
 

@@ -1,7 +1,7 @@
 //! `plan.csv`: which values were tried, and how each stands against the bounds.
 
 use super::tables::{CRYPTO, CRYPTO_DOC, PointRows};
-use crate::statistics::Sample;
+use crate::statistics::Interval;
 use crate::table::{Cell, Column, Table};
 
 /// A bound as it is named, and the column of summary.csv that it is for.
@@ -18,8 +18,8 @@ pub struct Bound {
 pub struct Standing {
     /// The figure over all runs.
     pub figure: Option<f64>,
-    /// The figures of the runs.
-    pub sample: Sample,
+    /// The interval that the verdict rests on; a maximum has none.
+    pub interval: Option<Interval>,
     /// Where the figure counts events: the interval of their share.
     pub share: Option<(f64, f64)>,
     /// `met`, `missed`, `undecided`, `no figure`.
@@ -72,9 +72,9 @@ pub fn plan_table(key: &str, bounds: &[Bound]) -> Table<Tried> {
         };
         real(measure.clone(), "The figure over all runs.", 6, |standing| standing.figure);
         real(format!("{measure}_ci95_low"), "Lower end of its interval.", 6, |standing| {
-            standing.sample.low()
+            Some(standing.interval?.low)
         });
-        real(format!("{measure}_ci95_high"), "Upper end.", 6, |standing| standing.sample.high());
+        real(format!("{measure}_ci95_high"), "Upper end.", 6, |standing| Some(standing.interval?.high));
         real(
             format!("{measure}_share_ci95_high"),
             "Of a count: upper end of the share's interval.",
@@ -104,10 +104,12 @@ pub fn plan_text(key: &str, bounds: &[Bound], tried: &[Tried]) -> String {
         let mut cells = vec![row.value.clone(), row.runs.to_string()];
         for standing in &row.standings {
             let figure = standing.figure.map_or("-".to_owned(), |figure| format!("{figure:.3}"));
-            let half = standing.sample.half_width.map_or(String::new(), |half| format!(" ±{half:.3}"));
+            let ends = standing
+                .interval
+                .map_or(String::new(), |Interval { low, high }| format!(" ({low:.3} to {high:.3})"));
             let share =
                 standing.share.map_or(String::new(), |(_, high)| format!(" (share below {high:.1e})"));
-            cells.push(format!("{figure}{half}{share}"));
+            cells.push(format!("{figure}{ends}{share}"));
             cells.push(standing.verdict.to_owned());
         }
         rows.push(cells);

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use keystorm_reports::campaign::{CampaignDir, PointRows};
+use keystorm_reports::campaign::{CampaignDir, PointRows, Until};
 
 use super::slo::{Judgement, Slo, Verdict};
 use super::spec::Campaign;
-use super::work::{LOOK_EVERY, Surroundings, Trouble, make, record};
+use super::work::{Surroundings, Trouble, make, record};
 
 /// What was found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -80,7 +80,7 @@ impl Look {
     }
 }
 
-/// Looks at a point: [`LOOK_EVERY`] runs, and more as long as a bound is undecided, up to the campaign's replications.
+/// Looks at a point: [`Until::LOOK_EVERY`] runs, and more as long as a bound is undecided, up to the campaign's replications.
 ///
 /// # Errors
 /// As [`make`].
@@ -93,7 +93,7 @@ pub fn look(
 ) -> Result<Look, Trouble> {
     let mut replications = 0;
     loop {
-        replications = (replications + LOOK_EVERY).min(campaign.replications);
+        replications = (replications + Until::LOOK_EVERY).min(campaign.replications);
         let runs: Vec<_> = (1..=replications).map(|replication| (point, replication)).collect();
         let missing: Vec<_> =
             runs.iter().copied().filter(|&run| record(campaign, dir, run).is_none()).collect();

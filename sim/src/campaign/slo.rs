@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use keystorm_reports::campaign::{Measure, PointRows, measures};
-use keystorm_reports::statistics::Sample;
+use keystorm_reports::campaign::{Aim, Measure, PointRows, measures};
+use keystorm_reports::statistics::{CONFIDENCE, Interval};
 
 /// How a figure is held against its bound.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -86,15 +86,21 @@ impl Slo {
 
     /// Judges a point by all its runs.
     pub fn judge(&self, point: &PointRows) -> Judgement {
-        let sample = point.sample(&self.measure.name);
-        let figure = point.figure(&self.measure);
-        let verdict = match figure {
+        let estimate = point.estimate(&self.measure);
+        let interval = estimate.and_then(|estimate| estimate.interval(CONFIDENCE));
+        let verdict = match estimate {
             None => Verdict::NoFigure,
-            // A figure that must be so exactly must be so in every run.
-            Some(_) if self.relation == Relation::Equal => self.in_every_run(point),
-            Some(_) => self.by_interval(&sample),
+            Some(_) if self.asks_every_run() => self.in_every_run(point),
+            Some(_) => self.by_interval(interval),
         };
-        Judgement { figure, sample, share: point.share(&self.measure), verdict }
+        let figure = estimate.map(|estimate| estimate.figure);
+        Judgement { figure, interval, share: point.share(&self.measure), verdict }
+    }
+
+    /// A figure that must be so exactly must be so in every run; of a maximum nothing says how far another run would go.
+    fn asks_every_run(&self) -> bool {
+        self.relation == Relation::Equal
+            || matches!(self.measure.aim, Aim::Pooled(_, figure) if figure.quantile().is_none())
     }
 
     fn in_every_run(&self, point: &PointRows) -> Verdict {
@@ -107,10 +113,10 @@ impl Slo {
     }
 
     /// The whole interval on one side of the bound decides; without an interval, or across the bound, nothing does.
-    fn by_interval(&self, sample: &Sample) -> Verdict {
-        match (sample.low(), sample.high()) {
-            (Some(low), Some(high)) if self.holds(low) && self.holds(high) => Verdict::Met,
-            (Some(low), Some(high)) if !self.holds(low) && !self.holds(high) => Verdict::Missed,
+    fn by_interval(&self, interval: Option<Interval>) -> Verdict {
+        match interval {
+            Some(Interval { low, high }) if self.holds(low) && self.holds(high) => Verdict::Met,
+            Some(Interval { low, high }) if !self.holds(low) && !self.holds(high) => Verdict::Missed,
             _ => Verdict::Undecided,
         }
     }
@@ -171,8 +177,8 @@ impl Verdict {
 pub struct Judgement {
     /// The figure over all runs.
     pub figure: Option<f64>,
-    /// The figures of the runs.
-    pub sample: Sample,
+    /// Its interval; a maximum has none.
+    pub interval: Option<Interval>,
     /// Where the figure counts events: the interval of their share.
     pub share: Option<(f64, f64)>,
     /// What that says.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use keystorm_reports::campaign::Until;
 use serde_json::{Map, Value, json};
 
 use crate::plan::Plan;
@@ -21,15 +22,6 @@ pub struct Point {
     pub values: Vec<String>,
     /// The plan, with the campaign's first seed.
     pub plan: Plan,
-}
-
-/// When a point has enough replications.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Until {
-    /// A column of summary.csv.
-    pub measure: String,
-    /// Half the width of its interval, relative to the mean, must not be more than this.
-    pub relative: f64,
 }
 
 /// All that decides a campaign.
@@ -122,7 +114,7 @@ impl Campaign {
         // Seed and engine are below, as they are after all overrides.
         let apart = |set: &&String| !set.starts_with("seed=") && !set.starts_with("engine=");
         let sets: Vec<&String> = self.overrides.iter().filter(apart).collect();
-        let until = self.until.as_ref().map(|until| format!("{}<={}", until.measure, until.relative));
+        let until = self.until.as_ref().map(Until::to_string);
         Value::Object(Map::from_iter([
             ("keystorm".into(), kind.into()),
             ("format".into(), FORMAT.into()),

@@ -67,7 +67,9 @@ fn conclude(
     dir.file(table.file(), |file| table.write(file, &tried))?;
     write_campaign_page(dir)?;
     let mut text = plan_text(key, &bounds, &tried);
-    text.push_str("± is half the width of the 95 % interval over the runs; a bound is met if the whole interval keeps it.\n");
+    text.push_str(
+        "In brackets: the 95 % interval over the runs; a bound is met if the whole interval keeps it.\n",
+    );
     text.push_str(&sentence(arguments, campaign, answer));
     text.push_str(&format!("Written to {}\n", dir.place().display()));
     print(&text)?;
@@ -86,7 +88,7 @@ fn conclude(
 fn tried(look: &Look) -> Tried {
     let standings = look.judgements.iter().map(|judgement| Standing {
         figure: judgement.figure,
-        sample: judgement.sample,
+        interval: judgement.interval,
         share: judgement.share,
         verdict: judgement.verdict.name(),
     });

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use keystorm_reports::campaign::{CampaignDir, PointRows, Shape, sweep_text};
+use keystorm_reports::campaign::{CampaignDir, PointRows, Shape, Until, sweep_text};
 use keystorm_reports::html::write_campaign_page;
 
 use crate::campaign::slo::known;
-use crate::campaign::spec::{Until, what_differs};
+use crate::campaign::spec::what_differs;
 use crate::campaign::work::{self, RunNo, Shard};
 use crate::campaign::{Campaign, Grid};
 use crate::scenario;
@@ -85,7 +85,7 @@ fn parse_until(text: &str) -> Result<Until, String> {
     if !(percent > 0.0 && percent <= 100.0) {
         return Err(format!("`{text}` asks for {percent} %: between 0 and 100 % makes sense"));
     }
-    Ok(Until { measure: known(name.trim())?.name, relative: percent / 100.0 })
+    Ok(Until { measure: known(name.trim())?, relative: percent / 100.0 })
 }
 
 fn conclude(campaign: &Campaign, dir: &CampaignDir, points: &[PointRows]) -> Result<(), Failure> {
