@@ -93,18 +93,17 @@ fn manifest(findings: &[Findings], watch: &Stopwatch) -> Map<String, Value> {
 
 #[cfg(test)]
 mod tests {
+    use keystorm_model::planted::{self, Bug};
+
     use super::*;
-    use crate::interrupt::sabotage::Sabotage;
 
     #[test]
     fn a_broken_rule_ends_with_exit_code_3_and_says_how_to_see_it_again() {
         let some = &Combination::all(&[SuiteId::Aes128])[..1];
-        let found = |sabotage| {
-            let settings = Settings { sabotage, ..Settings::new(false, 1) };
-            matrix::run(some, settings, |_| true).unwrap().unwrap()
-        };
-        assert!(judge(&found(None)).is_ok());
-        let failure = judge(&found(Some(Sabotage::CommitsEarly))).unwrap_err();
+        let found = || matrix::run(some, Settings::new(false, 1), |_| true).unwrap().unwrap();
+        assert!(judge(&found()).is_ok());
+        let (broken, _) = planted::with(Bug::ServerCommitsEarly, found);
+        let failure = judge(&broken).unwrap_err();
         assert_eq!(failure.exit_code(), 3);
         let said = failure.to_string();
         assert!(said.starts_with("INVARIANT VIOLATED: "), "{said}");

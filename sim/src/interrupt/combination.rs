@@ -11,8 +11,6 @@ use keystorm_model::{CardId, Depth, SimTime, Span};
 
 use crate::issue;
 
-use super::sabotage::Sabotage;
-
 /// The card.
 pub(super) const CARD: CardId = CardId(0);
 /// Of every draw; no result depends on it.
@@ -104,13 +102,12 @@ pub(super) struct Setup {
     pub(super) kind: CardType,
     pub(super) client: ClientRules,
     pub(super) server: ServerRules,
-    pub(super) sabotage: Option<Sabotage>,
     /// The pairs at issue, by slot, as the server keeps them.
     pub(super) issued: Vec<u8>,
 }
 
 impl Setup {
-    pub(super) fn new(combination: Combination, sabotage: Option<Sabotage>) -> Self {
+    pub(super) fn new(combination: Combination) -> Self {
         let Combination { suite, recovery, mode, layout, embodiment, due } = combination;
         let shape = RingShape::new(3, 4).expect("Fig. 3 has such rings");
         let nvm = Nvm { mode, layout, ..Nvm::standard() };
@@ -133,7 +130,7 @@ impl Setup {
         };
         let issued = issue::fresh(&issue::Order { suite, crypto: Crypto::Real, seed: SEED, shape, cards: 1 });
         let client = ClientRules::new(suite, RETRY, 1, DATA_BYTES);
-        Setup { combination, kind, client, server, sabotage, issued }
+        Setup { combination, kind, client, server, issued }
     }
 
     /// Whether the card makes its keys inside (claim 10).

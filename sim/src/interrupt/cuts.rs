@@ -89,7 +89,7 @@ fn cut_power_up(setup: &Setup, world: &World, number: u8, visitor: &mut Visitor<
             let cut = Cut { step, kind: Kind::PulledDuring(moment, remnant) };
             let mut left = world.with_chip(chip);
             left.note(|| Event::Cut(cut));
-            visitor(&[cut], left.over(setup));
+            visitor(&[cut], left.over());
         }
     }
 }
@@ -122,7 +122,7 @@ impl Visit<'_, '_> {
     fn ends(&mut self, step: Step, kind: Kind, mut left: World) {
         let cut = Cut { step, kind };
         left.note(|| Event::Cut(cut));
-        (self.visitor)(&[cut], left.over(self.setup));
+        (self.visitor)(&[cut], left.over());
     }
 
     /// Hands over what a cut leaves when `how` has been done in copies of the connection and the world.
@@ -131,7 +131,7 @@ impl Visit<'_, '_> {
         let (mut talk, mut world) = (self.talk.clone(), self.world.clone());
         world.note(|| Event::Cut(cut));
         how(self.setup, &mut talk, &mut world);
-        (self.visitor)(&[cut], world.over(self.setup));
+        (self.visitor)(&[cut], world.over());
     }
 
     /// A request, and its answers.
@@ -261,7 +261,7 @@ impl Visit<'_, '_> {
             second.power_up(self.setup, &mut world);
             second.finish(self.setup, &mut world);
         }
-        (self.visitor)(&[cut], world.over(self.setup));
+        (self.visitor)(&[cut], world.over());
         true
     }
 
@@ -316,7 +316,7 @@ impl Visit<'_, '_> {
             seen.push(Event::Cut(cut));
             log.splice(before.len()..before.len(), seen);
         }
-        (self.visitor)(&[cut], left.over(self.setup));
+        (self.visitor)(&[cut], left.over());
     }
 }
 

@@ -14,7 +14,6 @@ use super::combination::{CARD, Combination, Setup};
 use super::cuts::{Cut, Visitor, cut_all};
 use super::findings::{Findings, Row, Verdict};
 use super::party::World;
-use super::sabotage::Sabotage;
 use super::standing::Standing;
 use super::state::State;
 use super::talk::Talk;
@@ -34,19 +33,18 @@ pub struct Settings {
     /// Whether what has been worked out once is remembered: asymmetric operations, and what becomes of equal worlds. It
     /// changes no result.
     pub memory: bool,
-    /// A mistake that a party makes.
-    pub sabotage: Option<Sabotage>,
 }
 
 impl Settings {
-    /// With memory and without mistakes.
+    /// With memory.
     pub const fn new(twice: bool, jobs: usize) -> Self {
-        Settings { twice, jobs, memory: true, sabotage: None }
+        Settings { twice, jobs, memory: true }
     }
 }
 
 /// Goes through `combinations`. `watch` is called after each combination, from any thread, and with 0 more in between;
-/// `false` ends it all, and there is no result. The results are in the order of the combinations, whatever the threads.
+/// `false` ends it all, and there is no result. The results are in the order of the combinations, whatever the threads;
+/// with one job everything happens in the calling thread.
 ///
 /// # Errors
 /// If the threads cannot be started.
@@ -60,7 +58,10 @@ pub fn run(
         let findings = Explorer::new(combination, settings).explore(&|| watch(0))?;
         watch(1).then_some(findings)
     };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(settings.jobs.max(1)).build();
+    if settings.jobs <= 1 {
+        return Ok(combinations.iter().map(one).collect());
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(settings.jobs).build();
     let pool = pool.map_err(|error| format!("cannot start the threads: {error}"))?;
     Ok(pool.install(|| combinations.par_iter().with_max_len(1).map(one).collect()))
 }
@@ -117,7 +118,7 @@ struct Explorer {
 
 impl Explorer {
     fn new(combination: Combination, settings: Settings) -> Self {
-        let setup = Setup::new(combination, settings.sabotage);
+        let setup = Setup::new(combination);
         let Settings { memory, twice, .. } = settings;
         let judge = Judge { setup, memory, known: BTreeMap::new(), talk: Talk::default() };
         Explorer { judge, twice, talk: Talk::default() }
@@ -203,7 +204,7 @@ impl Explorer {
         let Explorer { judge, talk, .. } = self;
         world.broken.clear();
         // What `judge` needs of the settings while it is lent to the visitor.
-        let setup = Setup::new(judge.setup.combination, judge.setup.sabotage);
+        let setup = Setup::new(judge.setup.combination);
         let mut visitor = |cuts: &[Cut], mut world: World| {
             if cuts.is_empty() {
                 return;

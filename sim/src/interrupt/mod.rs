@@ -25,7 +25,6 @@ pub mod matrix;
 mod party;
 pub mod rerun;
 mod rules;
-pub mod sabotage;
 pub mod standing;
 mod state;
 pub mod summary;

@@ -5,19 +5,15 @@
 
 use std::rc::Rc;
 
+use keystorm_model::SimTime;
 use keystorm_model::card::{Card, Chip, Power};
-use keystorm_model::message::{self, HEADER, Header, Message};
 use keystorm_model::outbox::Outbox;
 use keystorm_model::rings::KeyRef;
-use keystorm_model::server::{
-    Commit, Directory as _, Due, MemoryDirectory, Recovery, Server, ServerEffect, Stamp,
-};
-use keystorm_model::{ConnectionId, SimTime};
+use keystorm_model::server::{Directory as _, MemoryDirectory, Recovery, Server, ServerEffect, Stamp};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::combination::{BETWEEN, CARD, SEED, Setup};
 use super::rerun::Event;
-use super::sabotage::Sabotage;
 
 /// A datagram that was sent, and in which connection.
 pub(super) struct Sent {
@@ -50,8 +46,6 @@ pub(super) struct World {
     pub(super) broken: Vec<String>,
     /// What happened, where somebody wants to know.
     pub(super) log: Option<Vec<Event>>,
-    /// What was offered in which connection, for [`Sabotage::TakesALateOk`].
-    offered_in: Vec<(ConnectionId, Due, Vec<u8>)>,
 }
 
 /// What tells values apart: they differ in all their bits or in none.
@@ -82,7 +76,6 @@ impl World {
             keeps_sent: true,
             broken: Vec::new(),
             log: None,
-            offered_in: Vec::new(),
         }
     }
 
@@ -117,15 +110,15 @@ impl World {
         out.clear();
         let staged = self.server.directory().staged(CARD).map(|stage| stage.due.depth);
         self.server.step(self.now(), datagram, out);
-        let mut again = None;
+        let mut again = false;
         for &effect in &out.effects {
             match effect {
                 ServerEffect::UpdateStarted { due, .. } => {
                     self.open = true;
-                    again = Some(staged == Some(due.depth));
+                    again = staged == Some(due.depth);
                 }
                 ServerEffect::Offered { key, value, .. } => {
-                    self.offered(setup, key, out.get(value), again == Some(true));
+                    self.offered(setup, key, out.get(value), again);
                 }
                 ServerEffect::Committed { due, .. } | ServerEffect::Promoted { due, .. } => {
                     self.open = false;
@@ -135,9 +128,6 @@ impl World {
                 ServerEffect::SessionOpened { ro, .. } => self.judge_session(out.get(ro)),
                 _ => {}
             }
-        }
-        if setup.sabotage.is_some() {
-            self.sabotage_server(setup, datagram, out, again.is_some());
         }
     }
 
@@ -154,18 +144,13 @@ impl World {
     }
 
     /// The connection is over for everybody.
-    pub(super) fn end(&mut self, setup: &Setup) {
+    pub(super) fn end(&mut self) {
         self.interrupted |= std::mem::take(&mut self.open);
-        let tried = self.server.directory().staged(CARD).filter(|stage| stage.tried).cloned();
-        if let (Some(Sabotage::ForgetsTheTry), Some(mut stage)) = (setup.sabotage, tried) {
-            stage.tried = false;
-            self.change_directory(setup, |directory| directory.stage(CARD, stage));
-        }
     }
 
     /// The same of a copy.
-    pub(super) fn over(mut self, setup: &Setup) -> Self {
-        self.end(setup);
+    pub(super) fn over(mut self) -> Self {
+        self.end();
         self
     }
 
@@ -177,45 +162,8 @@ impl World {
     /// The server crashes and starts again from its directory.
     pub(super) fn restart(&mut self, setup: &Setup) {
         self.note(|| Event::ServerRestarts);
-        self.change_directory(setup, |_| {});
-    }
-
-    fn change_directory(&mut self, setup: &Setup, change: impl FnOnce(&mut MemoryDirectory)) {
-        let mut directory = self.server.directory().clone();
-        change(&mut directory);
+        let directory = self.server.directory().clone();
         self.server = Server::start(setup.server.clone(), SEED, directory, 1);
-    }
-
-    fn sabotage_server(&mut self, setup: &Setup, datagram: &[u8], out: &Outbox<ServerEffect>, started: bool) {
-        let Ok((header, message)) = message::decode(datagram) else { return };
-        match setup.sabotage {
-            Some(Sabotage::CommitsEarly) if started => {
-                let mut ok = Vec::with_capacity(HEADER + 1);
-                let next = Header { sequence: header.sequence + 1, ..header };
-                message::encode(next, Message::UpdateVerdict(true), &mut ok);
-                self.serve(setup, &ok, &mut Outbox::default());
-            }
-            Some(Sabotage::TakesALateOk) => {
-                if started {
-                    let live = self.server.live(CARD).find(|live| live.id == header.connection);
-                    let live = live.expect("an update has just been offered in it");
-                    let due = live.assignment.renew.expect("an update has been offered");
-                    let offered = (live.id, due, live.offered.to_vec());
-                    self.offered_in.push(offered);
-                }
-                let stale = out.effects.iter().any(|effect| matches!(effect, ServerEffect::Stale { .. }));
-                let offer = self.offered_in.iter().find(|(id, ..)| *id == header.connection).cloned();
-                if let (true, Message::UpdateVerdict(true), Some((_, due, pairs))) = (stale, message, offer) {
-                    let slots: Vec<usize> = setup.renewed_slots(due.depth).collect();
-                    let renewed = [(due.depth, due.since)];
-                    self.change_directory(setup, |directory| {
-                        directory.commit(CARD, &Commit { slots: &slots, pairs: &pairs, renewed: &renewed });
-                    });
-                    self.judge_commit(setup, due);
-                }
-            }
-            _ => {}
-        }
     }
 }
 

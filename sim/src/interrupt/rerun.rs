@@ -108,7 +108,7 @@ impl<F: FnMut(&Event)> Observer for F {
 /// # Errors
 /// If there is no such row: which of its names is unknown, and which are known.
 pub fn rerun(row: &RowName, observer: &mut dyn Observer) -> Result<Verdict, String> {
-    let setup = Setup::new(row.combination()?, None);
+    let setup = Setup::new(row.combination()?);
     let mut world = World::new(&setup);
     world.log = Some(Vec::new());
     let mut cut = find(&setup, world, &row.cut, "cut_step and cut_kind")?;

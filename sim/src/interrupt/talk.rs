@@ -10,7 +10,6 @@ use keystorm_model::server::ServerEffect;
 use super::combination::{CARD, SEED, Setup};
 use super::party::{World, powered_up};
 use super::rerun::Event;
-use super::sabotage::Sabotage;
 use crate::check::witness::Witness;
 use crate::step::What;
 
@@ -163,7 +162,7 @@ impl Talk {
             world.broken.push("an undisturbed connection comes to no end".into());
             self.give_up(setup, world, true);
         }
-        world.end(setup);
+        world.end();
         self.ending.expect("a client that gives up ends its connection")
     }
 
@@ -212,9 +211,6 @@ impl Talk {
         self.card
             .execute(&setup.kind, memory, &mut self.draws, bytes, &mut power, &mut self.answer)
             .expect("steady power lasts");
-        if let Some(sabotage) = setup.sabotage {
-            sabotage_card(sabotage, setup, world, bytes, before.as_ref());
-        }
         if let Some(before) = before {
             let judged = stored(setup, &before, &world.chip)
                 .try_for_each(|new| self.witness.judge_store(&setup.kind, setup.inside(), bytes, new));
@@ -258,29 +254,6 @@ impl Talk {
                 self.serve(setup, world, datagram);
             }
         }
-    }
-}
-
-fn sabotage_card(
-    sabotage: Sabotage,
-    setup: &Setup,
-    world: &mut World,
-    command: &[u8],
-    before: Option<&keystorm_model::card::Chip>,
-) {
-    use keystorm_model::apdu;
-    let ins = command.get(1).copied();
-    match (sabotage, before) {
-        (Sabotage::StoresNothing, Some(before)) => world.chip = before.clone(),
-        (Sabotage::StoresUnasked, None) if ins == Some(apdu::INS_INTERNAL_AUTHENTICATE) => {
-            world.chip.memory(&setup.kind).keys[0] ^= 1;
-        }
-        (Sabotage::KeepsTheTry, None) if ins == Some(apdu::INS_EXTERNAL_AUTHENTICATE) => {
-            let no = apdu::referenced_key(command[3]).expect("the client names a key");
-            let tries = &mut world.chip.memory(&setup.kind).tries[no.index() - 1];
-            *tries = tries.saturating_sub(1);
-        }
-        _ => {}
     }
 }
 

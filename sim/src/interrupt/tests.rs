@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use keystorm_model::card::{PageLayout, WriteMode};
 use keystorm_model::message;
+use keystorm_model::planted::{self, Bug};
 use keystorm_model::server::{Embodiment, Recovery};
 use keystorm_model::suite::{Family, SuiteId};
 use keystorm_reports::results::{Interruption, Outcome, PairState};
@@ -12,7 +13,6 @@ use super::combination::{Combination, DueDepths};
 use super::findings::{Findings, Row};
 use super::matrix::{Settings, run};
 use super::rerun::{Event, RowName, rerun};
-use super::sabotage::Sabotage;
 use super::summary;
 use crate::step::{Kind, Remnant, What};
 
@@ -194,29 +194,29 @@ fn compare_with_fresh(combination: Combination, twice: bool) {
     assert!(!kept.is_empty() && kept.iter().all(|row| rows.contains(row)), "{combination:?}");
 }
 
+/// The mistakes that show in the life of one card, and what the matrix says of them.
+const MISTAKES: [(Bug, Recovery, &str); 10] = [
+    (Bug::CardAnswersBeforeWriting, Recovery::UntilCommitted, "that the card does not hold"),
+    (Bug::CardNeverRestoresTries, Recovery::UntilCommitted, "a try was lost"),
+    (Bug::CardSkipsClaims, Recovery::UntilCommitted, "?"),
+    (Bug::CardStoresUnderWrongNumber, Recovery::UntilCommitted, "that the card does not hold"),
+    (Bug::ServerCommitsEarly, Recovery::UntilCommitted, "that the card does not hold"),
+    (Bug::ServerClosesNothing, Recovery::UntilCommitted, "that the card does not hold"),
+    (Bug::ServerGuessesAgain, Recovery::StageAndFlip, "promises"),
+    (Bug::ServerRepeatsRo, Recovery::UntilCommitted, "?"),
+    (Bug::ServerStagesNothing, Recovery::StageAndFlip, "promises"),
+    (Bug::ServerKeepsStage, Recovery::StageAndFlip, "?"),
+];
+
 #[test]
 fn each_mistake_breaks_a_rule() {
-    for sabotage in Sabotage::ALL {
-        // Stage-and-flip after a torn store is where a forgotten try shows; a late OK needs two cuts.
-        let recovery = match sabotage {
-            Sabotage::ForgetsTheTry => Recovery::StageAndFlip,
-            _ => Recovery::UntilCommitted,
-        };
+    for (bug, recovery, expected) in MISTAKES {
         let combination = one(SuiteId::Aes128, recovery, WriteMode::UndoLog, Embodiment::One);
-        let settings = Settings { sabotage: Some(sabotage), ..Settings::new(true, 1) };
-        let found = run_all(&[combination], settings).remove(0);
-        let first = found.violations.first().unwrap_or_else(|| panic!("{sabotage:?} goes unnoticed"));
-        let expected = match sabotage {
-            Sabotage::CommitsEarly | Sabotage::StoresNothing => "that the card does not hold",
-            Sabotage::TakesALateOk => "that the card does not hold",
-            Sabotage::ForgetsTheTry => "promises",
-            Sabotage::StoresUnasked => "that nobody gave it",
-            Sabotage::KeepsTheTry => "a try was lost",
-        };
-        assert!(
-            found.violations.iter().any(|violation| violation.contains(expected)),
-            "{sabotage:?}: {first}"
-        );
+        let run = || run_all(&[combination], Settings::new(true, 1)).remove(0);
+        let (found, effects) = planted::with(bug, run);
+        let said: Vec<_> = found.violations.iter().take(3).collect();
+        assert!(effects > 0, "{bug:?} took no effect");
+        assert!(found.violations.iter().any(|violation| violation.contains(expected)), "{bug:?}: {said:#?}");
     }
 }
 

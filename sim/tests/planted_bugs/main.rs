@@ -33,10 +33,12 @@ fn planted_bugs_are_all_caught() {
 
 #[test]
 fn planted_bugs_are_the_only_thing_that_the_checkers_see() {
-    let mut trials: Vec<_> = BUGS.iter().map(|(_, trial, _)| *trial).collect();
-    trials.dedup();
-    for trial in trials {
-        assert_eq!(trial.run(), Vec::<String>::new(), "{trial:?}");
+    let mut tried = Vec::new();
+    for (_, trial, _) in BUGS {
+        if !tried.contains(&trial) {
+            assert_eq!(trial.run(), Vec::<String>::new(), "{trial:?}");
+            tried.push(trial);
+        }
     }
 }
 
