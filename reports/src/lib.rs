@@ -26,6 +26,7 @@ mod renewals;
 mod replay;
 pub mod results;
 mod run;
+pub mod shell;
 pub mod statistics;
 mod summary;
 pub mod table;

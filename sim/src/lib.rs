@@ -21,7 +21,6 @@ pub mod replay;
 pub mod replicate;
 pub mod run;
 pub mod scenario;
-mod shell;
 pub mod step;
 pub mod swarm;
 pub mod world;

@@ -1,7 +1,7 @@
 //! A golden digest for each scenario that ships: what they do changes only if somebody means it.
 //!
-//! `goldens.txt` beside this file has a line per scenario: name, seed, engine, digest. The long ones run in release
-//! builds only:
+//! `goldens.txt` beside this file has a line per scenario: name, seed, engine, digest, and what makes it smaller. The long ones
+//! run in release builds only (`.ci/run` gives them to the program instead, from the same file):
 //!
 //! ```text
 //! cargo test --release -p keystorm --test goldens
@@ -24,7 +24,8 @@ const SMALLER: &[(&str, &[&str])] = &[
     ("ten-million", &["fleet.cards=100000", "fleet.clients=2000"]),
 ];
 
-const HEAD: &str = "# scenario seed engine digest; KEYSTORM_BLESS=1 writes this file anew (see goldens.rs)\n";
+const HEAD: &str =
+    "# scenario seed engine digest [overrides]; KEYSTORM_BLESS=1 writes this file anew (see goldens.rs)\n";
 
 fn here(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -56,7 +57,9 @@ fn line(name: &str, path: &Path) -> String {
     let finished = simulate(plan, &mut |_| true).expect("nobody stops the run");
     assert_eq!(finished.violations, [], "{name}");
     assert_eq!(finished.idle_faults().count(), 0, "{name}: {:?}", finished.results.faults);
-    format!("{name} {seed} {engine} {:032x}", finished.results.trace_digest)
+    let mut line = format!("{name} {seed} {engine} {:032x}", finished.results.trace_digest);
+    sets.iter().for_each(|set| line.extend([" ", set]));
+    line
 }
 
 fn blessing() -> bool {

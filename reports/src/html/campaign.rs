@@ -14,6 +14,7 @@ use crate::campaign::{
 use crate::dir::DirError;
 use crate::manifest::{MANIFEST_FILE, PLAN_KIND, kind_of};
 use crate::number::{counted, grouped};
+use crate::shell::quoted;
 use crate::statistics::clopper_pearson;
 
 /// The figures that are plotted and listed.
@@ -259,11 +260,6 @@ fn until_option(until: &str) -> Option<String> {
     let (measure, share) = until.split_once("<=")?;
     let percent = (share.parse::<f64>().ok()? * 1e8).round() / 1e6;
     Some(format!("--until '{measure}<={percent}%'"))
-}
-
-/// An argument that a shell takes as it is.
-fn quoted(argument: &str) -> String {
-    format!("'{}'", argument.replace('\'', "'\\''"))
 }
 
 fn first_of(shown: usize, all: usize, what: &str) -> String {

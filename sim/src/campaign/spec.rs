@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::plan::Plan;
 use crate::run::VERSION;
 use crate::scenario::{self, ScenarioError};
-use crate::shell::quoted;
+use keystorm_reports::shell::quoted;
 
 use super::grid::Grid;
 

@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use etcetera::BaseStrategy as _;
 
-use crate::shell::quoted;
+use keystorm_reports::shell::quoted;
 
 /// A stop-watch over the wall clock.
 pub(super) struct Stopwatch {

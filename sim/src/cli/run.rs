@@ -14,7 +14,7 @@ use crate::campaign::slo::Slo;
 use crate::plan::Plan;
 use crate::run::{Finished, VERSION, simulate_with};
 use crate::scenario;
-use crate::shell::quoted;
+use keystorm_reports::shell::quoted;
 
 use super::args::{CardsCsv, Check, Common, Format, Run};
 use super::environment::{self, Stopwatch};

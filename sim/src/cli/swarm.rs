@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use keystorm_model::draw::Seed;
 use rayon::prelude::*;
 
-use crate::shell::quoted;
 use crate::swarm::{Broken, Case, Found, run, shrink::shrink};
+use keystorm_reports::shell::quoted;
 
 use super::args::Swarm;
 use super::environment;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// An argument as a POSIX shell takes it for one word that says just this.
-pub(crate) fn quoted(argument: &str) -> Cow<'_, str> {
+pub fn quoted(argument: &str) -> Cow<'_, str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./%:,+".contains(c);
     if !argument.is_empty() && argument.chars().all(plain) {
         Cow::Borrowed(argument)
