@@ -10,6 +10,7 @@ mod crashes;
 mod determinism;
 mod escalation;
 mod faults;
+mod fragments;
 mod garbage;
 mod interrupt;
 mod issuing;
