@@ -57,14 +57,13 @@ pub fn is_fragment(datagram: &[u8]) -> bool {
     matches!(datagram, [VERSION, FRAGMENT, ..])
 }
 
-/// The connection that a fragment belongs to, its number, counted from 1, and how many there are; for people.
-///
-/// # Panics
-/// If it is shorter than [`FRAGMENT_HEADER`]: none of ours is.
-pub fn describe(fragment: &[u8]) -> (ConnectionId, u16, u16) {
-    let id = fragment[6..14].try_into().expect("eight bytes");
-    let (number, count) = (fragment[HEADER], fragment[HEADER + 1]);
-    (ConnectionId(u64::from_be_bytes(id)), u16::from(number) + 1, u16::from(count))
+/// The connection that a fragment belongs to, its number, counted from 1, and how many there are; for people. `None`: it
+/// is too short to say.
+pub fn describe(fragment: &[u8]) -> Option<(ConnectionId, u16, u16)> {
+    let header = fragment.first_chunk::<FRAGMENT_HEADER>()?;
+    let id = header[6..14].try_into().expect("eight bytes");
+    let (number, count) = (header[HEADER], header[HEADER + 1]);
+    Some((ConnectionId(u64::from_be_bytes(id)), u16::from(number) + 1, u16::from(count)))
 }
 
 /// What has arrived of one message.
@@ -162,6 +161,14 @@ mod tests {
                 assert!(longest <= Some(limit), "{length} in {limit}: {longest:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_fragment_is_described_if_it_is_long_enough_to_say() {
+        let piece = &fragments(&message(4, 2_420), 1_000)[1];
+        assert_eq!(describe(piece), Some((ConnectionId(9), 2, 3)));
+        assert!(describe(&piece[..FRAGMENT_HEADER]).is_some());
+        assert!((0..FRAGMENT_HEADER).all(|length| describe(&piece[..length]).is_none()));
     }
 
     #[test]

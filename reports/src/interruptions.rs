@@ -81,6 +81,11 @@ pub fn interruptions_table() -> Table<Interruption> {
                 move |row: &Interruption| optional(&row.cut2_step),
             ),
             Column::new("cut2_kind", "How.", move |row: &Interruption| optional(&row.cut2_kind)),
+            text(
+                "crypto",
+                "`real`, or `modelled`: stand-ins took the place of the cipher's operations.",
+                |row| row.crypto,
+            ),
         ],
     )
 }

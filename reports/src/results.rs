@@ -449,6 +449,8 @@ pub struct Interruption {
     pub cut2_step: Option<String>,
     /// How.
     pub cut2_kind: Option<String>,
+    /// `real` or `modelled`.
+    pub crypto: &'static str,
 }
 
 /// How and where the run was made: `manifest.json` alone holds what may differ between two runs of one seed.

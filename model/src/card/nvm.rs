@@ -313,6 +313,10 @@ impl<'a> Memory<'a> {
             let bytes = pages.bytes(bank, page);
             let image = &images[bytes.start - span.start..bytes.end - span.start];
             self.bank_mut(bank)[bytes].copy_from_slice(image);
+            if page < last && pages.keeps_keys_short() {
+                // A key of which some pages are old and some new is neither.
+                self.bank_mut(bank)[pages.place(value)].iter_mut().for_each(|byte| *byte = !*byte);
+            }
             let written = |slot: usize| if page < last && value.slot() == Some(slot) { bit(slot) } else { 0 };
             for slot in pages.keys_in(bank, &pages.contents(page)) {
                 self.marks.torn = self.marks.torn & !bit(slot) | torn_after & bit(slot) | written(slot);

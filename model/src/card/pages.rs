@@ -35,7 +35,7 @@ pub(super) enum Bank {
 /// The pages of one kind of card, numbered from 0: those of the keys, behind them those of the counters.
 ///
 /// Keys fill pages by their true lengths. The bytes that they are kept in here may be fewer (stand-ins of
-/// [`crate::suite`]): then a part of a key is the same part of those bytes, rounded outwards.
+/// [`crate::suite`]): then a page that holds part of a key has all of its bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pages {
     keys: KeyLayout,
@@ -138,26 +138,21 @@ impl Pages {
         (bank, self.bytes(bank, pages.start).start..self.bytes(bank, pages.end - 1).end)
     }
 
-    /// The bytes of its bank that a page holds.
+    /// The bytes of its bank that a page holds: all those of each key of which it holds some, if keys are kept short.
     pub(super) fn bytes(self, bank: Bank, page: usize) -> Range<usize> {
         let contents = self.contents(page);
-        if bank == Bank::Counters || self.keys == self.kept {
+        if bank == Bank::Counters || !self.keeps_keys_short() {
             return contents;
         }
         let mut slots = self.keys_in(bank, &contents);
         let first = slots.next().expect("a page of keys holds some of one");
         let last = slots.last().unwrap_or(first);
-        let start = contents.start.max(self.keys.range(first).start);
-        let end = contents.end.min(self.keys.range(last).end);
-        self.kept_part(first, start).0..self.kept_part(last, end).1
+        self.kept.range(first).start..self.kept.range(last).end
     }
 
-    /// The place `at` in the key in `slot`, in the bytes that it is kept in: rounded down, and up.
-    const fn kept_part(self, slot: usize, at: usize) -> (usize, usize) {
-        let (key, kept) = (self.keys.range(slot), self.kept.range(slot));
-        let length = key.end - key.start;
-        let part = (at - key.start) * (kept.end - kept.start);
-        (kept.start + part / length, kept.start + part.div_ceil(length))
+    /// Whether keys are kept in fewer bytes than they have.
+    pub(super) fn keeps_keys_short(self) -> bool {
+        self.keys != self.kept
     }
 
     /// What a page holds of its bank, by true lengths.
@@ -237,43 +232,28 @@ mod tests {
         assert_eq!(pages.contents(13), 3..4);
     }
 
-    /// The same keys kept in 16 bytes each: the first page of 32 has four fifths of the first key of 40, and so on.
     #[test]
-    fn a_page_takes_its_part_of_a_key_that_is_kept_in_fewer_bytes() {
-        let kept = KeyLayout::on_card(
-            RingShape::new(3, 4).unwrap(),
-            Sizes {
-                pair: 32,
-                private: 16,
-                public: 16,
-                challenge: 1,
-                renewal_random: 1,
-                proof: 1,
-                seed: 1,
-                issue_random: 1,
-            },
-        );
+    fn a_page_has_all_bytes_of_each_key_of_which_it_holds_some_if_keys_are_kept_short() {
+        let sizes = Sizes {
+            pair: 32,
+            private: 16,
+            public: 16,
+            challenge: 1,
+            renewal_random: 1,
+            proof: 1,
+            seed: 1,
+            issue_random: 1,
+        };
+        let kept = KeyLayout::on_card(RingShape::new(3, 4).unwrap(), sizes);
         let pages = Pages::new(KEYS, kept, 4, PageLayout::Packed, 32);
-        assert_eq!(pages.of(Value::Key(1)), 1..3, "by true lengths");
-        assert_eq!(pages.bytes(Bank::Keys, 0), 0..13, "12.8");
-        assert_eq!(pages.bytes(Bank::Keys, 1), 12..26, "8 of 40 bytes, and 24");
-        assert_eq!(pages.span(Value::Key(1)), (Bank::Keys, 12..39), "and 16 of the next key");
+        assert_eq!((pages.count(), pages.of(Value::Key(1))), (8, 1..3), "by true lengths");
         assert_eq!(pages.place(Value::Key(1)), 16..32);
-        assert_eq!(pages.bytes(Bank::Keys, 6), 96..112, "the last key alone");
+        assert_eq!((pages.bytes(Bank::Keys, 0), pages.bytes(Bank::Keys, 1)), (0..16, 0..32));
+        assert_eq!(pages.span(Value::Key(1)), (Bank::Keys, 0..48), "its pages hold parts of both neighbours");
+        assert_eq!(pages.bytes(Bank::Keys, 6), 96..112);
         assert_eq!(pages.bytes(Bank::Counters, 7), 0..4);
-        for layout in PageLayout::ALL {
-            for page in [16, 24, 64, 256] {
-                let pages = Pages::new(KEYS, kept, 4, layout, page);
-                for slot in 0..KEYS.slots() {
-                    let place = pages.place(Value::Key(slot));
-                    let (_, span) = pages.span(Value::Key(slot));
-                    assert!(
-                        span.start <= place.start && place.end <= span.end,
-                        "a key's pages hold all of it"
-                    );
-                }
-            }
-        }
+        let pages = Pages::new(KEYS, kept, 4, PageLayout::PagePerKey, 32);
+        assert_eq!((pages.bytes(Bank::Keys, 2), pages.bytes(Bank::Keys, 3)), (16..32, 16..32));
     }
 
     #[test]

@@ -327,17 +327,6 @@ impl Cipher {
 }
 
 impl SuiteId {
-    /// The first suite of each family, in the order of [`SuiteId::ALL`]: enough where only the family matters.
-    pub fn of_each_family() -> Vec<SuiteId> {
-        let mut first: Vec<SuiteId> = Vec::new();
-        for suite in SuiteId::ALL {
-            if first.iter().all(|known| known.family() != suite.family()) {
-                first.push(suite);
-            }
-        }
-        first
-    }
-
     /// The name on the command line, in scenarios and in reports.
     pub const fn name(self) -> &'static str {
         self.suite().name

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use keystorm_model::card::{PageLayout, WriteMode};
 use keystorm_model::server::{Embodiment, Recovery};
-use keystorm_model::suite::SuiteId;
+use keystorm_model::suite::{Crypto, SuiteId};
 
 use crate::campaign::slo::Slo;
 use crate::campaign::work::Shard;
@@ -112,8 +112,9 @@ Examples:
 const INTERRUPT_EXAMPLES: &str = "\
 What is run:
   Every combination of suite, embodiment, recovery policy, way to write memory, layout and due
-  depth, with one suite of each family. In each, every message, card command, moment of a write
-  and power-up of a renewal without faults is cut with every fault that can strike there: lost
+  depth, with one suite of each family and one whose proofs are long. The last is modelled, since
+  its own operations would take hours. In each, every message, card command, moment of a write and
+  power-up of a renewal without faults is cut with every fault that can strike there: lost
   (for good, in one direction, or with all that follows), duplicated, a late or reordered copy,
   client or server crashed, card pulled, a second connection of the card at the same time. The
   connections that follow are cut in the same way, with all suites.
@@ -121,7 +122,7 @@ What is run:
 Examples:
   keystorm interrupt
   keystorm interrupt --single --recovery first-contact --nvm undo-log
-  keystorm interrupt --suite rsa-2048 --embodiment 4 --depth 0
+  keystorm interrupt --suite rsa-2048 --crypto modelled
   keystorm interrupt --embodiment 1 --embodiment 4 --depth both --out /tmp/matrix";
 
 const SWEEP_EXAMPLES: &str = "\
@@ -366,9 +367,12 @@ pub(super) struct Compare {
 /// Arguments of `interrupt`. A filter that is not given lets everything through; one may be given several times.
 #[derive(Args, Debug)]
 pub(super) struct Interrupt {
-    /// Only this cipher suite, which can be any [default: the first of each family]
+    /// Only this cipher suite, which can be any [default: aes-128, rsa-1024, and ml-dsa-44 modelled]
     #[arg(long, value_name = "NAME", value_parser = |name: &str| named(name, &SuiteId::ALL, SuiteId::name))]
     pub(super) suite: Vec<SuiteId>,
+    /// Whether ciphers are carried out, or stand-ins of the same outcomes: real, modelled
+    #[arg(long, value_name = "HOW", value_parser = |name: &str| named(name, &Crypto::ALL, Crypto::name))]
+    pub(super) crypto: Option<Crypto>,
     /// Only this embodiment: 1, 2a, 2b, 3, 4
     #[arg(long, value_name = "NAME", value_parser = |name: &str| named(name, &Embodiment::ALL, Embodiment::name))]
     pub(super) embodiment: Vec<Embodiment>,

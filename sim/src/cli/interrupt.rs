@@ -1,10 +1,10 @@
 //! `keystorm interrupt`.
 
-use keystorm_model::suite::SuiteId;
+use keystorm_model::suite::Crypto;
 use keystorm_reports::{RunDir, write_matrix};
 use serde_json::{Map, Value};
 
-use crate::interrupt::combination::Combination;
+use crate::interrupt::combination::{CIPHERS, Combination};
 use crate::interrupt::findings::Findings;
 use crate::interrupt::matrix::{self, Settings};
 use crate::interrupt::summary;
@@ -50,8 +50,15 @@ fn chosen(arguments: &Interrupt) -> Vec<Combination> {
     fn passes<T: PartialEq>(filter: &[T], value: &T) -> bool {
         filter.is_empty() || filter.contains(value)
     }
-    let suites = if arguments.suite.is_empty() { SuiteId::of_each_family() } else { arguments.suite.clone() };
-    let mut combinations = Combination::all(&suites);
+    let mut ciphers = if arguments.suite.is_empty() {
+        CIPHERS.to_vec()
+    } else {
+        arguments.suite.iter().map(|&suite| (suite, Crypto::Real)).collect()
+    };
+    if let Some(asked) = arguments.crypto {
+        ciphers.iter_mut().for_each(|(_, crypto)| *crypto = asked);
+    }
+    let mut combinations = Combination::all(&ciphers);
     combinations.retain(|combination| {
         passes(&arguments.embodiment, &combination.embodiment)
             && passes(&arguments.recovery, &combination.recovery)
@@ -83,12 +90,20 @@ fn manifest(findings: &[Findings], watch: &Stopwatch) -> Map<String, Value> {
         ("version".into(), VERSION.into()),
         ("commit".into(), option_env!("KEYSTORM_COMMIT").into()),
         ("combinations".into(), findings.len().into()),
+        ("ciphers".into(), ciphers(findings)),
         ("single_cuts".into(), once.into()),
         ("double_cuts".into(), twice.into()),
         ("machine".into(), environment::machine().into()),
         ("started_unix_s".into(), watch.started_unix_s().into()),
         ("wall_s".into(), watch.seconds().into()),
     ])
+}
+
+/// The suites, each with whether it was modelled.
+fn ciphers(findings: &[Findings]) -> Value {
+    let mut names: Vec<Value> = findings.iter().map(|found| found.combination.cipher_name().into()).collect();
+    names.dedup();
+    names.into()
 }
 
 #[cfg(test)]
@@ -99,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_broken_rule_ends_with_exit_code_3_and_says_how_to_see_it_again() {
-        let some = &Combination::all(&[SuiteId::Aes128])[..1];
+        let some = &Combination::all(&CIPHERS)[..1];
         let found = || matrix::run(some, Settings::new(false, 1), |_| true).unwrap().unwrap();
         assert!(judge(&found()).is_ok());
         let (broken, _) = planted::with(Bug::ServerCommitsEarly, found);
@@ -108,7 +123,7 @@ mod tests {
         let said = failure.to_string();
         assert!(said.starts_with("INVARIANT VIOLATED: "), "{said}");
         assert!(said.contains("committed a key (slot 2) that the card does not hold"), "{said}");
-        let options = "--suite aes-128 --embodiment 1 --recovery first-contact --nvm in-place --layout packed --depth 0";
+        let options = "--suite aes-128 --crypto real --embodiment 1 --recovery first-contact --nvm in-place --layout packed --depth 0";
         assert!(said.contains(options), "{said}");
     }
 }

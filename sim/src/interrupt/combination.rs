@@ -63,6 +63,8 @@ impl DueDepths {
 pub struct Combination {
     /// The cipher suite.
     pub suite: SuiteId,
+    /// Whether its operations are carried out.
+    pub crypto: Crypto,
     /// What becomes of an interrupted renewal.
     pub recovery: Recovery,
     /// How the card writes its memory.
@@ -75,17 +77,41 @@ pub struct Combination {
     pub due: DueDepths,
 }
 
+/// A suite by name, for people: stand-ins must not be taken for it.
+pub fn cipher_name(suite: &str, crypto: &str) -> String {
+    let modelled = if crypto == Crypto::Modelled.name() { " (modelled)" } else { "" };
+    format!("{suite}{modelled}")
+}
+
+/// The suites of the matrix, unless others are asked for: one of each family, and one whose proofs are many card commands,
+/// each a point at which the card can be pulled out.
+pub const CIPHERS: [(SuiteId, Crypto); 3] =
+    [(SuiteId::Aes128, Crypto::Real), (SuiteId::Rsa1024, Crypto::Real), (SuiteId::MlDsa44, Crypto::Modelled)];
+
 impl Combination {
+    /// The suite's name, and whether it is modelled.
+    pub fn cipher_name(&self) -> String {
+        cipher_name(self.suite.name(), self.crypto.name())
+    }
+
     /// All of them with these suites, in the order of the reports.
-    pub fn all(suites: &[SuiteId]) -> Vec<Combination> {
+    pub fn all(ciphers: &[(SuiteId, Crypto)]) -> Vec<Combination> {
         let mut all = Vec::new();
-        for &suite in suites {
+        for &(suite, crypto) in ciphers {
             for recovery in Recovery::ALL {
                 for mode in WriteMode::ALL {
                     for layout in PageLayout::ALL {
                         for embodiment in Embodiment::ALL {
                             for due in DueDepths::ALL {
-                                all.push(Combination { suite, recovery, mode, layout, embodiment, due });
+                                all.push(Combination {
+                                    suite,
+                                    crypto,
+                                    recovery,
+                                    mode,
+                                    layout,
+                                    embodiment,
+                                    due,
+                                });
                             }
                         }
                     }
@@ -108,11 +134,11 @@ pub(super) struct Setup {
 
 impl Setup {
     pub(super) fn new(combination: Combination) -> Self {
-        let Combination { suite, recovery, mode, layout, embodiment, due } = combination;
+        let Combination { suite, crypto, recovery, mode, layout, embodiment, due } = combination;
         let shape = RingShape::new(3, 4).expect("Fig. 3 has such rings");
         let nvm = Nvm { mode, layout, ..Nvm::standard() };
         let rules = CardRules { nvm, ..CardRules::standard(TRIES) };
-        let cipher = suite.real();
+        let cipher = crypto.cipher(suite, None);
         let kind = CardType { cipher, shape, comparison: Comparison::Encryption, rules };
         let order = |&depth: &u8| Order { at: SimTime::ZERO, depth: Depth(depth), cards: OrderedCards::All };
         let orders = due.depths().iter().map(order).collect();
@@ -128,7 +154,7 @@ impl Setup {
             response_bytes: DATA_BYTES,
             idle: IDLE,
         };
-        let issued = issue::fresh(&issue::Order { suite, crypto: Crypto::Real, seed: SEED, shape, cards: 1 });
+        let issued = issue::fresh(&issue::Order { suite, crypto, seed: SEED, shape, cards: 1 });
         let client = ClientRules::new(suite, RETRY, 1, DATA_BYTES);
         Setup { combination, kind, client, server, issued }
     }

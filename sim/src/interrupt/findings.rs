@@ -114,10 +114,11 @@ impl Findings {
 
     /// A rule did not hold.
     pub(super) fn undisturbed(&mut self, what: &str) {
-        let Combination { suite, recovery, mode, layout, embodiment, due } = self.combination;
+        let Combination { suite, crypto, recovery, mode, layout, embodiment, due } = self.combination;
         self.violations.push(format!(
-            "{what} (--suite {} --embodiment {} --recovery {} --nvm {} --layout {} --depth {})",
+            "{what} (--suite {} --crypto {} --embodiment {} --recovery {} --nvm {} --layout {} --depth {})",
             suite.name(),
+            crypto.name(),
             embodiment.name(),
             recovery.name(),
             mode.name(),
@@ -128,7 +129,7 @@ impl Findings {
 
     /// The rows of `interruptions.csv`.
     pub fn csv_rows(&self) -> impl Iterator<Item = Interruption> + '_ {
-        let Combination { suite, recovery, mode, layout, embodiment, due } = self.combination;
+        let Combination { suite, crypto, recovery, mode, layout, embodiment, due } = self.combination;
         self.rows.iter().map(move |row| Interruption {
             suite: suite.name(),
             embodiment: embodiment.name(),
@@ -144,6 +145,7 @@ impl Findings {
             depth: due.name(),
             cut2_step: row.second.map(|cut| cut.step.to_string()),
             cut2_kind: row.second.map(|cut| cut.kind.to_string()),
+            crypto: crypto.name(),
         })
     }
 }

@@ -3,7 +3,7 @@
 use keystorm_model::card::{PageLayout, WriteMode};
 use keystorm_model::client::Ending;
 use keystorm_model::server::{Embodiment, Recovery};
-use keystorm_model::suite::SuiteId;
+use keystorm_model::suite::{Crypto, SuiteId};
 use keystorm_model::{ConnectionId, Depth};
 
 use super::combination::{Combination, DueDepths, Setup};
@@ -18,6 +18,8 @@ use super::talk::Talk;
 pub struct RowName {
     /// Column `suite`.
     pub suite: String,
+    /// Column `crypto`.
+    pub crypto: String,
     /// Column `embodiment`.
     pub embodiment: String,
     /// Column `recovery`.
@@ -154,6 +156,7 @@ impl RowName {
         }
         Ok(Combination {
             suite: named("suite", &self.suite, &SuiteId::ALL, SuiteId::name)?,
+            crypto: named("crypto", &self.crypto, &Crypto::ALL, Crypto::name)?,
             recovery: named("recovery", &self.recovery, &Recovery::ALL, Recovery::name)?,
             mode: named("nvm", &self.nvm, &WriteMode::ALL, WriteMode::name)?,
             layout: named("layout", &self.layout, &PageLayout::ALL, PageLayout::name)?,

@@ -20,9 +20,9 @@ pub fn points(findings: &[Findings]) -> [u64; 2] {
 
 /// The whole text. `twice`: what follows a cut was cut too.
 pub fn text(findings: &[Findings], twice: bool) -> String {
-    let mut suites = findings.chunk_by(|a, b| a.combination.suite == b.combination.suite);
+    let mut suites = findings.chunk_by(same_cipher);
     let Some(first) = suites.next() else { return "No combination passes these filters.\n".into() };
-    let mut text = format!("{}\n{}", first[0].combination.suite.name(), table(&lines(first), twice));
+    let mut text = format!("{}\n{}", first[0].combination.cipher_name(), table(&lines(first), twice));
     text.push_str(
         "missed: the card goes on, but is not renewed before something falls due anew. most: connections to heal.\n\n",
     );
@@ -33,6 +33,11 @@ pub fn text(findings: &[Findings], twice: bool) -> String {
     let [once, pairs] = points(findings);
     let _ = writeln!(text, "{} combinations, {once} single cuts, {pairs} double cuts", findings.len());
     text
+}
+
+fn same_cipher(a: &Findings, b: &Findings) -> bool {
+    let of = |found: &Findings| (found.combination.suite, found.combination.crypto);
+    of(a) == of(b)
 }
 
 /// What a line of the table is about: a combination, whatever is due.
@@ -118,7 +123,7 @@ fn classes((_, once, pairs): &Line) -> Vec<u8> {
 
 /// Another suite against the first: the lines in which another class of outcomes occurs.
 fn difference(first: &[Findings], other: &[Findings], twice: bool) -> String {
-    let (first_name, name) = (first[0].combination.suite.name(), other[0].combination.suite.name());
+    let (first_name, name) = (first[0].combination.cipher_name(), other[0].combination.cipher_name());
     let (first, other) = (lines(first), lines(other));
     let differs = |line: &&Line| {
         first.iter().find(|known| known.0 == line.0).is_none_or(|known| classes(known) != classes(line))
@@ -210,10 +215,11 @@ pub fn json(findings: &[Findings], twice: bool) -> Value {
         Value::Object(object)
     };
     let mut rows = Vec::new();
-    for group in findings.chunk_by(|a, b| a.combination.suite == b.combination.suite) {
+    for group in findings.chunk_by(same_cipher) {
         for ([recovery, nvm, layout, embodiment], once, pairs) in lines(group) {
             let mut row = Map::from_iter([
                 ("suite".into(), group[0].combination.suite.name().into()),
+                ("crypto".into(), group[0].combination.crypto.name().into()),
                 ("embodiment".into(), embodiment.into()),
                 ("recovery".into(), recovery.into()),
                 ("nvm".into(), nvm.into()),

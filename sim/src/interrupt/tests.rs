@@ -6,10 +6,10 @@ use keystorm_model::card::{PageLayout, WriteMode};
 use keystorm_model::message;
 use keystorm_model::planted::{self, Bug};
 use keystorm_model::server::{Embodiment, Recovery};
-use keystorm_model::suite::{Family, SuiteId};
+use keystorm_model::suite::{Crypto, Family, SuiteId};
 use keystorm_reports::results::{Interruption, Outcome, PairState};
 
-use super::combination::{Combination, DueDepths};
+use super::combination::{CIPHERS, Combination, DueDepths};
 use super::findings::{Findings, Row};
 use super::matrix::{Settings, run};
 use super::rerun::{Event, RowName, rerun};
@@ -22,13 +22,21 @@ fn run_all(combinations: &[Combination], settings: Settings) -> Vec<Findings> {
 
 /// Every single cut with AES.
 fn singles() -> Vec<Findings> {
-    let findings = run_all(&Combination::all(&[SuiteId::Aes128]), Settings::new(false, 2));
+    let findings = run_all(&Combination::all(&CIPHERS[..1]), Settings::new(false, 2));
     assert_eq!(findings.len(), 270);
     findings
 }
 
 fn one(suite: SuiteId, recovery: Recovery, mode: WriteMode, embodiment: Embodiment) -> Combination {
-    Combination { suite, recovery, mode, layout: PageLayout::Packed, embodiment, due: DueDepths::Zero }
+    Combination {
+        suite,
+        crypto: Crypto::Real,
+        recovery,
+        mode,
+        layout: PageLayout::Packed,
+        embodiment,
+        due: DueDepths::Zero,
+    }
 }
 
 fn harmed(row: &Row) -> bool {
@@ -156,16 +164,48 @@ fn text(findings: &[Findings]) -> Vec<String> {
 
 #[test]
 fn the_number_of_threads_changes_nothing() {
-    let suites = SuiteId::of_each_family();
-    let some: Vec<_> = Combination::all(&suites).into_iter().step_by(67).collect();
+    let some: Vec<_> = Combination::all(&CIPHERS[..2]).into_iter().step_by(67).collect();
     let rows = |jobs| text(&run_all(&some, Settings::new(false, jobs)));
     assert_eq!(rows(1), rows(3));
 }
 
 #[test]
-fn there_is_a_suite_of_each_family() {
-    let families: Vec<_> = SuiteId::of_each_family().iter().map(|suite| suite.family()).collect();
-    assert_eq!(families, [Family::Symmetric, Family::Asymmetric]);
+fn there_is_a_suite_of_each_family_and_one_whose_proofs_are_many_commands() {
+    let families = CIPHERS.map(|(suite, _)| suite.family());
+    assert!(families.contains(&Family::Symmetric) && families.contains(&Family::Asymmetric));
+    let most = CIPHERS.map(|(suite, _)| suite.sizes().proof / 255).into_iter().max();
+    assert!(most > Some(5), "{most:?}");
+}
+
+/// With stand-ins every cut has the same name, and does the same.
+#[test]
+fn a_modelled_matrix_is_the_real_one() {
+    let in_place = |suite, embodiment| one(suite, Recovery::FirstContact, WriteMode::InPlace, embodiment);
+    let logged = |suite, embodiment| one(suite, Recovery::StageAndFlip, WriteMode::UndoLog, embodiment);
+    let mut real: Vec<_> = Combination::all(&CIPHERS[1..2]).into_iter().step_by(53).collect();
+    real.push(in_place(SuiteId::P256, Embodiment::One));
+    real.push(logged(SuiteId::Ed25519, Embodiment::Three));
+    real.push(in_place(SuiteId::MlDsa44, Embodiment::TwoB));
+    real.push(logged(SuiteId::Aes256, Embodiment::Four));
+    compare_with_modelled(&real, false);
+    compare_with_modelled(&[logged(SuiteId::Aes128, Embodiment::TwoA)], true);
+}
+
+fn compare_with_modelled(real: &[Combination], twice: bool) {
+    let modelled: Vec<_> = real.iter().map(|one| Combination { crypto: Crypto::Modelled, ..*one }).collect();
+    let [real, modelled] = [real, &modelled].map(|some| run_all(some, Settings::new(twice, 2)));
+    for (real, modelled) in real.iter().zip(&modelled) {
+        assert_eq!((real.once, real.twice), (modelled.once, modelled.twice), "{:?}", real.combination);
+        let rows = |found: &Findings| -> Vec<String> {
+            found.csv_rows().map(|row| format!("{:?}", Interruption { crypto: "", ..row })).collect()
+        };
+        let (real_rows, modelled_rows) = (rows(real), rows(modelled));
+        assert!(real_rows.len() > 100);
+        for (real_row, modelled_row) in real_rows.iter().zip(&modelled_rows) {
+            assert_eq!(real_row, modelled_row, "{:?}", real.combination);
+        }
+        assert_eq!(real_rows.len(), modelled_rows.len());
+    }
 }
 
 /// Without memory, each world is healed by itself and each key generated anew.
@@ -224,6 +264,7 @@ fn name_of(row: &Interruption) -> RowName {
     let second = row.cut2_step.clone().zip(row.cut2_kind.clone());
     RowName {
         suite: row.suite.into(),
+        crypto: row.crypto.into(),
         embodiment: row.embodiment.into(),
         recovery: row.recovery.into(),
         nvm: row.nvm.into(),

@@ -28,6 +28,7 @@ pub use words::{clock, span};
 use keystorm_model::CardId;
 use keystorm_reports::results::{CardRow, DepthRow};
 
+use crate::interrupt::combination::cipher_name;
 use crate::plan::Plan;
 use crate::record::tape::Entry;
 use crate::world::load::home_of;
@@ -88,7 +89,7 @@ impl Life {
                     "{} internal and {} external, {}",
                     shape.internal(),
                     shape.external(),
-                    fleet.suite.name()
+                    cipher_name(fleet.suite.name(), plan.crypto.name())
                 ),
             ),
             ("Renewal", format!("embodiment {}, {}", embodiment.name(), plan.update.recovery.name())),

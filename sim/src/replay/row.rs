@@ -8,6 +8,7 @@ use keystorm_model::secure::Direction;
 use keystorm_model::suite::{Sizes, SuiteId};
 use keystorm_model::{ConnectionId, SimTime, message};
 
+use crate::interrupt::combination::cipher_name;
 use crate::interrupt::{Event as Seen, RowName, rerun};
 use crate::record::tape::{Entry, Event};
 use crate::world::line::{Arrival, Fate};
@@ -25,6 +26,7 @@ pub fn life(number: u32, cells: &BTreeMap<String, String>) -> Result<Life, RowEr
     let second = pair("cut2_step", "cut2_kind");
     let name = RowName {
         suite: cell("suite"),
+        crypto: cell("crypto"),
         embodiment: cell("embodiment"),
         recovery: cell("recovery"),
         nvm: cell("nvm"),
@@ -65,9 +67,17 @@ pub fn life(number: u32, cells: &BTreeMap<String, String>) -> Result<Life, RowEr
 }
 
 fn facts(name: &RowName, [step, kind]: [String; 2], seen: &[Seen]) -> Vec<Fact> {
-    let RowName { suite, embodiment, recovery, nvm, layout, depth, cut: [cut_step, cut_kind], .. } = name;
+    let RowName {
+        suite, crypto, embodiment, recovery, nvm, layout, depth, cut: [cut_step, cut_kind], ..
+    } = name;
     let mut facts = vec![
-        ("Renewal".to_owned(), format!("embodiment {embodiment}, {recovery}, {suite}; depth due: {depth}")),
+        (
+            "Renewal".to_owned(),
+            format!(
+                "embodiment {embodiment}, {recovery}, {}; depth due: {depth}",
+                cipher_name(suite, crypto)
+            ),
+        ),
         ("Memory".into(), format!("{nvm}, {layout}")),
         ("Cut".into(), format!("{cut_kind} at {cut_step}")),
     ];

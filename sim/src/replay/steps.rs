@@ -287,12 +287,16 @@ impl Builder {
                 let words = words::message(&message, self.sizes, &mut self.names);
                 (header.connection.0 as u32, words)
             }
-            Err(_) if fragment::is_fragment(datagram) => {
-                let (connection, number, count) = fragment::describe(datagram);
-                let name = format!("part {number} of {count}");
-                (connection.0 as u32, Words { name, ..Words::default() })
+            Err(_) => {
+                let part = fragment::describe(datagram).filter(|_| fragment::is_fragment(datagram));
+                let (connection, name) = match part {
+                    Some((connection, number, count)) => {
+                        (connection.0 as u32, format!("part {number} of {count}"))
+                    }
+                    None => (self.connection, "unreadable message".into()),
+                };
+                (connection, Words { name, ..Words::default() })
             }
-            Err(_) => (self.connection, Words { name: "unreadable message".into(), ..Words::default() }),
         };
         let step = self.push(when, connection, Action::Message { direction, words });
         if connection != self.connection {

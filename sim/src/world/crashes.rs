@@ -128,3 +128,37 @@ impl World {
         self.server_out = effects;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use keystorm_model::secure::Direction;
+
+    use crate::run::simulate;
+    use crate::scenario;
+
+    /// The crash comes with the last part of the card's proof, and nothing reaches the server after that.
+    #[test]
+    fn a_crash_takes_what_has_arrived_of_long_messages_with_it() {
+        let quickstart = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/quickstart.toml");
+        let set = [
+            "engine=events",
+            "fleet.cards=1",
+            "fleet.clients=1",
+            "fleet.sites=1",
+            "horizon=2min",
+            "load.window=1s",
+            "line.loss=0",
+            "faults.pull=0",
+            "fleet.suite=ml-dsa-44",
+            "crypto=modelled",
+            "faults.place=[{card=0,step='CardProof',kind='server crash after',for='5min'}]",
+        ];
+        let plan = scenario::load(&quickstart, &set.map(str::to_owned)).unwrap();
+        let finished = simulate(plan, &mut |_| true).unwrap();
+        assert_eq!(finished.results.counts.server_crashes, 1);
+        let kept = finished.world.assemblies.keys().filter(|(_, direction)| *direction == Direction::Up);
+        assert_eq!(kept.count(), 0);
+    }
+}

@@ -280,6 +280,41 @@ mod tests {
         assert!((301..=499).contains(&lost), "{lost}");
     }
 
+    /// 4,000 draws of two halves: each of the four pairs of fates has mean 1,000 and standard deviation 27.4; the bound is
+    /// five of them.
+    #[test]
+    fn fragments_of_one_attempt_have_fates_of_their_own() {
+        let line = Line::new(
+            LinePlan { loss: LossPlan::Independent(Ratio::new(1, 2).unwrap()), ..plan() },
+            Vec::new(),
+        );
+        let mut pairs = [0; 4];
+        let (mut alike, both) = (0, [0, 1]);
+        for owner in 0..4_000 {
+            let fates = both.map(|fragment| {
+                let mut draws = Seed(5).open(Purpose::Line, owner);
+                let attempt = Attempt { direction: Direction::Up, sequence: 3, copy: 1, fragment };
+                let mut wire = Wire::default();
+                line.fate(SimTime::ZERO, SiteId(0), attempt, 60, &mut wire, &mut draws).first
+            });
+            let lost = fates.map(|fate| usize::from(fate == Arrival::Lost));
+            pairs[2 * lost[0] + lost[1]] += 1;
+            alike += usize::from(lost == [0, 0] && fates[0] == fates[1]);
+        }
+        assert!(pairs.iter().all(|count| (863..=1_137).contains(count)), "{pairs:?}");
+        assert_eq!(alike, 0, "and delays of their own");
+    }
+
+    /// A message in one datagram is drawn for where it always was.
+    #[test]
+    fn the_first_fragment_is_drawn_for_like_a_whole_message() {
+        let attempt =
+            |copy, fragment| Attempt { direction: Direction::Down, sequence: 0xffff, copy, fragment };
+        assert_eq!((attempt(0, 0).number(), attempt(1, 0).number()), (0x1_ffff, 0x3_ffff));
+        assert_eq!(attempt(0xff, 0).number(), 0x1ff_ffff);
+        assert_eq!(attempt(0, 1).number(), 0x201_ffff, "beyond every whole one");
+    }
+
     /// Gilbert-Elliott with p = 1/20, r = 1/2 loses p/(p+r) = 1/11 of 50,000: 4,545. Bursts of mean 2 widen the standard
     /// deviation to below 130; the bound is five of them.
     #[test]

@@ -77,7 +77,7 @@ impl World {
         if !fragment::is_fragment(datagram) {
             return self.serve_message(arrived, start, client, datagram, out);
         }
-        let mut assembly = self.assemblies.remove(&(client, Direction::Up)).unwrap_or_default();
+        let mut assembly = std::mem::take(self.assemblies.entry((client, Direction::Up)).or_default());
         let taken = assembly.take(datagram);
         if let Ok(Some(message)) = taken {
             self.serve_message(arrived, start, client, message, out);
@@ -86,7 +86,10 @@ impl World {
             let service = self.station.serve(start, 1, ServerWork::default());
             self.recorder.served(arrived, start, service);
         }
-        self.assemblies.insert((client, Direction::Up), assembly);
+        // If the server has just crashed, it has forgotten what had arrived.
+        if let Some(place) = self.assemblies.get_mut(&(client, Direction::Up)) {
+            *place = assembly;
+        }
     }
 
     fn serve_message(

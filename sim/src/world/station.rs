@@ -178,6 +178,7 @@ mod tests {
     fn service_adds_up_its_parts() {
         let work = ServerWork { proves: 2, checks: 1, generates: 1, aeads: 1, commits: 1, probes: 0 };
         assert_eq!(station(1).serve(us(0), 1, work), Span::from_us(142));
+        assert_eq!(station(1).serve(us(0), 3, work), Span::from_us(162), "an answer in three datagrams");
     }
 
     #[test]

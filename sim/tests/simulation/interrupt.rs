@@ -7,7 +7,7 @@ use crate::cli::{signal, within_a_minute};
 use crate::common::{assert_code, keystorm, names_in, stderr, stdout};
 
 const HEADER: &str = "suite,embodiment,recovery,nvm,layout,cut_step,cut_kind,card_state,server_state,outcome,\
-                      connections_to_heal,depth,cut2_step,cut2_kind";
+                      connections_to_heal,depth,cut2_step,cut2_kind,crypto";
 
 #[test]
 fn the_matrix_is_written_shown_and_replaced_and_keeps_off_what_is_not_its_own() {

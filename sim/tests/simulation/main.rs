@@ -11,6 +11,7 @@ mod csv_loads;
 mod determinism;
 mod escalation;
 mod faults;
+mod fragments;
 mod garbage;
 mod interrupt;
 mod issuing;
