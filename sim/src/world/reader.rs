@@ -151,7 +151,7 @@ impl World {
         let writes_before = if power == Power::steady() { 0 } else { self.cards.writes(card) };
         let mut memory = self.cards.memory(card);
         let done = visit.card.execute(&self.kind, &mut memory, &mut visit.draws, command, &mut power, answer);
-        self.crypto.ciphers += done.map_or(0, |work| u64::from(work.proves + work.checks));
+        self.crypto.ciphers += done.map_or(0, |work| u64::from(work.proves + work.checks + work.derives));
         let answered = done.is_ok().then_some(answer.as_slice());
         let mut witness = std::mem::take(&mut visit.witness);
         if self.recorder.is_load(at) {
