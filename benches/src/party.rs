@@ -155,7 +155,7 @@ impl Party {
                         requests.push(self.client_out.get(datagram).to_vec());
                     }
                     let work = self.server.step(now, self.client_out.get(datagram), &mut self.server_out);
-                    operations.ciphers += work.proves + work.checks;
+                    operations.ciphers += work.proves + work.checks + work.derives;
                     operations.generates += work.generates;
                     operations.aeads += 2 * work.aeads;
                     for &effect in &self.server_out.effects {
@@ -182,7 +182,7 @@ impl Party {
                             &mut self.answer,
                         )
                         .expect("steady power lasts");
-                    operations.ciphers += work.proves + work.checks;
+                    operations.ciphers += work.proves + work.checks + work.derives;
                     operations.generates += work.generates;
                     let input = ClientInput::CardAnswer(&self.answer);
                     self.client.step(&self.rules, now, input, &mut self.client_out);

@@ -108,7 +108,7 @@ ms; the histograms hold microseconds, so give HistogramLogProcessor `-outputValu
 ## {REPORT_FILE}
 
 The run on one page that needs nothing beside it: no network, no script, no font; for a screen in light or dark, a phone
-and paper. Headline figures, what became of the cards, renewals and load over time, latency by percentile, failures,
+and paper. Headline figures, what became of the cards, renewals and load over time, the server's time by part, latency by percentile, failures,
 faults, the tables in plain numbers for a spreadsheet, and the scenario with the command that makes the run again. It
 is made from the other files alone: `keystorm report DIR` makes it again, with the same bytes. Wall-clock times are in
 {MANIFEST_FILE} only.

@@ -190,7 +190,7 @@ counts! {
 /// The server's load over the horizon, without the warm-up.
 pub struct ServerFigures {
     /// CPU time spent, over all cores.
-    pub busy_ns: u64,
+    pub busy: ServerTime,
     /// CPUs.
     pub cores: u64,
     /// Longest queue seen, datagrams; the warm-up counts.
@@ -201,6 +201,99 @@ pub struct ServerFigures {
     pub waited_ns: u128,
     /// Waiting time before service, microseconds.
     pub wait_us: Histogram<u64>,
+}
+
+/// A part of the server's work that takes time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ServerPart {
+    /// A datagram comes in.
+    Receive,
+    /// A proof is checked.
+    Check,
+    /// A challenge is answered, or a session key made.
+    Prove,
+    /// A random is answered from which a new key grows.
+    Derive,
+    /// A pair of keys is generated.
+    Generate,
+    /// A session channel is set up.
+    Channel,
+    /// Session data are sealed or opened.
+    Aead,
+    /// The directory is changed.
+    Commit,
+    /// A datagram goes out.
+    Send,
+    /// A probe is served, which takes a time of its own.
+    Probe,
+}
+
+impl ServerPart {
+    /// In the order of every report.
+    pub const ALL: [ServerPart; 10] = [
+        ServerPart::Receive,
+        ServerPart::Check,
+        ServerPart::Prove,
+        ServerPart::Derive,
+        ServerPart::Generate,
+        ServerPart::Channel,
+        ServerPart::Aead,
+        ServerPart::Commit,
+        ServerPart::Send,
+        ServerPart::Probe,
+    ];
+
+    /// The name in every report.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ServerPart::Receive => "receive",
+            ServerPart::Check => "check",
+            ServerPart::Prove => "prove",
+            ServerPart::Derive => "derive",
+            ServerPart::Generate => "generate",
+            ServerPart::Channel => "channel",
+            ServerPart::Aead => "aead",
+            ServerPart::Commit => "commit",
+            ServerPart::Send => "send",
+            ServerPart::Probe => "probe",
+        }
+    }
+
+    /// The column of `summary.csv` that holds the time spent on it.
+    pub(crate) fn column(self) -> String {
+        format!("server_{}_s", self.name())
+    }
+}
+
+/// Server time by part, nanoseconds.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct ServerTime([u64; ServerPart::ALL.len()]);
+
+impl ServerTime {
+    /// The time spent on `part`.
+    pub const fn of(&self, part: ServerPart) -> u64 {
+        self.0[part as usize]
+    }
+
+    /// All parts together.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// The same with `ns` more spent on `part`.
+    #[must_use]
+    pub const fn with(mut self, part: ServerPart, ns: u64) -> Self {
+        self.0[part as usize] += ns;
+        self
+    }
+}
+
+impl std::ops::AddAssign for ServerTime {
+    fn add_assign(&mut self, other: ServerTime) {
+        for (sum, ns) in self.0.iter_mut().zip(other.0) {
+            *sum += ns;
+        }
+    }
 }
 
 /// A part of a session whose latency is measured.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::latency::Figure;
 use crate::manifest::ReadError;
-use crate::results::{Phase, Results};
+use crate::results::{Phase, Results, ServerPart};
 use crate::table::{Cell, Column, Table};
 
 /// The column that tells runs apart.
@@ -26,6 +26,7 @@ pub fn summary_table() -> Table<Results> {
         |run: &Results| Cell::text(format!("{:032x}", run.trace_digest)),
     ));
     columns.extend(appended_columns());
+    columns.extend(ServerPart::ALL.map(part_column));
     Table::new("summary.csv", "One row: the run. `run --format json` prints the same names.", columns)
 }
 
@@ -135,7 +136,10 @@ fn server_columns() -> Vec<Column<Results>> {
             "server_cpu_utilization",
             "Busy CPU time divided by CPUs times horizon, 0 to 1.",
             |r: &Results| {
-                Cell::ratio(r.server.busy_ns.into(), u128::from(r.server.cores) * u128::from(r.measured_ns()))
+                Cell::ratio(
+                    r.server.busy.total().into(),
+                    u128::from(r.server.cores) * u128::from(r.measured_ns()),
+                )
             },
         ),
         Column::int("server_queue_max", "Longest queue at the server, datagrams.", |r: &Results| {
@@ -153,6 +157,32 @@ fn latency_column(phase: Phase, figure: Figure) -> Column<Results> {
         &format!("the {} latency, intended measure", phase.name()),
         move |run: &Results| Some(&run.phases[phase as usize].intended_us),
     )
+}
+
+/// The server's time for one part of its work.
+fn part_column(part: ServerPart) -> Column<Results> {
+    Column::new(part.column(), part_doc(part), move |run: &Results| Cell::Fixed {
+        units: run.server.busy.of(part).into(),
+        decimals: 9,
+    })
+}
+
+const fn part_doc(part: ServerPart) -> &'static str {
+    match part {
+        ServerPart::Receive => {
+            "Busy CPU time by part, s, over all CPUs; all `server_*_s` together are the CPU time that the server was busy. \
+             This one: receiving datagrams."
+        }
+        ServerPart::Check => "Checking proofs, s.",
+        ServerPart::Prove => "Answering challenges and making session keys, s.",
+        ServerPart::Derive => "Answering the randoms from which new keys grow, s.",
+        ServerPart::Generate => "Generating pairs of keys, s; with a symmetric suite that is no work.",
+        ServerPart::Channel => "Setting session channels up, s.",
+        ServerPart::Aead => "Sealing and opening session data, s.",
+        ServerPart::Commit => "Changing the directory, s.",
+        ServerPart::Send => "Sending datagrams, s.",
+        ServerPart::Probe => "Serving probes (`load.session` = \"probe\"), s.",
+    }
 }
 
 /// Columns newer than the fixed order.

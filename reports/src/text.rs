@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::faults::thousandths;
 use crate::latency::Figure;
 use crate::number::{bytes, counted, decimal, duration, grouped, percent, whole_time};
-use crate::results::{CardTimes, Failure, FaultCount, Phase, Results};
+use crate::results::{CardTimes, Failure, FaultCount, Phase, Results, ServerPart, ServerTime};
 use crate::table::divide;
 
 /// Width of the words at the left.
@@ -172,6 +172,17 @@ fn latency(page: &mut Page, results: &Results) {
     page.gap();
 }
 
+/// The three largest parts of the server's time, and all others together.
+fn server_time(busy: &ServerTime) -> String {
+    let whole = u128::from(busy.total());
+    let mut parts = ServerPart::ALL.map(|part| (busy.of(part), part.name()));
+    parts.sort_by_key(|&(ns, _)| std::cmp::Reverse(ns));
+    let (most, others) = parts.split_at(3);
+    let others = (others.iter().map(|&(ns, _)| ns).sum(), "others");
+    let shown = most.iter().copied().chain([others]).filter(|&(ns, _)| ns > 0);
+    shown.map(|(ns, name)| format!("{name} {}", percent(ns, whole))).collect::<Vec<_>>().join(", ")
+}
+
 fn machines(page: &mut Page, results: &Results) {
     let (c, server) = (&results.counts, &results.server);
     let capacity = u128::from(server.cores) * u128::from(results.measured_ns());
@@ -184,8 +195,15 @@ fn machines(page: &mut Page, results: &Results) {
     };
     page.line(
         "Server",
-        format_args!("{} busy {}, {waited}", counted(server.cores, "CPU"), percent(server.busy_ns, capacity)),
+        format_args!(
+            "{} busy {}, {waited}",
+            counted(server.cores, "CPU"),
+            percent(server.busy.total(), capacity)
+        ),
     );
+    if server.busy.total() > 0 {
+        page.line("", format_args!("of that {}", server_time(&server.busy)));
+    }
     let messages = parts(&[
         (c.messages_delivered, "delivered", true),
         (c.messages_lost, "lost", true),

@@ -2,8 +2,10 @@
 //!
 //! `scenario/` builds a [`Plan`] from TOML; the world and the engines read it and nothing else.
 
+mod costs;
 mod faults;
 
+pub use costs::CostTable;
 pub use faults::*;
 
 use std::sync::Arc;
@@ -158,8 +160,10 @@ pub struct CardPlan {
     pub byte: Span,
     /// The operating system's own time per command.
     pub command: Span,
-    /// Time of one proof with an internal key, key set-up included.
+    /// Time of one challenge answered with an internal key, key set-up included.
     pub prove: Span,
+    /// Time of one Rk answered, from which a new key grows.
+    pub derive: Span,
     /// Time of one check with an external key, key set-up included.
     pub check: Span,
     /// Time to generate a pair of keys from a seed.
@@ -197,6 +201,7 @@ impl CardPlan {
             + self.byte * transport::wire_bytes(self.rules.protocol, command, answer) as u64
             + self.prove * u64::from(work.proves)
             + self.check * u64::from(work.checks)
+            + self.derive * u64::from(work.derives)
             + self.generate * u64::from(work.generates)
             + self.random * u64::from(work.randoms)
             + self.write_time(work)
@@ -471,23 +476,6 @@ pub struct ServerPlan {
     pub backend: Option<Backend>,
     /// What each part of the service costs.
     pub costs: CostTable,
-}
-
-/// Server time per part of the work.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct CostTable {
-    /// Receiving, decoding, looking up, encoding and sending one datagram.
-    pub datagram: Span,
-    /// One proof made, key set-up included.
-    pub prove: Span,
-    /// One proof checked, key set-up included.
-    pub check: Span,
-    /// One pair of keys generated from a proof; of no meaning with a symmetric suite.
-    pub generate: Span,
-    /// Sealing or opening one message of session data.
-    pub aead: Span,
-    /// Making one change of the client directory durable.
-    pub commit: Span,
 }
 
 /// Settings of the turmoil engine.

@@ -68,7 +68,7 @@ pub fn run(world: World, watch: Watch<'_>) -> Result<Finished, Stopped> {
         run: facts(&plan),
         counts: recorded.counts,
         server: ServerFigures {
-            busy_ns: recorded.server_busy.as_ns(),
+            busy: recorded.server_busy,
             cores: plan.server.cores.into(),
             queue_max: recorded.queue_max,
             queued_ns: world.station.queued(),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use keystorm::plan::{ArrivalsPlan, DelayPlan, EngineKind, LossPlan, Plan};
 use keystorm::scenario::{init_template, load};
+use keystorm_model::suite::SuiteId;
 use keystorm_model::{Ratio, SimTime, Span};
 use tempfile::TempDir;
 
@@ -250,6 +251,21 @@ fn assert_cites_its_sources(path: &Path) {
         "General engineering",
     ];
     assert!(cited.iter().any(|source| text.contains(source)), "{} cites no source", path.display());
+}
+
+/// A scenario that names no costs has those that were measured, whatever its suite.
+#[test]
+fn the_default_costs_are_the_reference() {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/costs/reference.toml");
+    let dir = TempDir::new().unwrap();
+    std::fs::copy(shipped, dir.path().join("reference.toml")).unwrap();
+    let path = dir.path().join("run.toml");
+    std::fs::write(&path, SMALL).unwrap();
+    for suite in SuiteId::ALL {
+        let suite = format!("fleet.suite={}", suite.name());
+        let costs = |more: &[&str]| loaded_from(&path, &[&[suite.as_str()], more].concat()).server.costs;
+        assert_eq!(costs(&[]), costs(&["server.costs.preset=reference"]), "{suite}");
+    }
 }
 
 #[test]

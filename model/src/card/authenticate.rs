@@ -50,7 +50,11 @@ impl Execution<'_, '_> {
         self.whole(slot)?;
         let start = answer.len();
         self.kind.cipher.prove(self.memory.key(self.kind.layout(), slot), command.data, answer);
-        self.work.proves += 1;
+        if command.data.len() == sizes.challenge {
+            self.work.proves += 1;
+        } else {
+            self.work.derives += 1;
+        }
         self.card.own_answers.swap(0, 1);
         let own = &mut self.card.own_answers[0];
         own.under = Some(no);

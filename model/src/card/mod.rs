@@ -107,10 +107,12 @@ impl CardType {
 /// How often a command used each part of the card that takes time.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct CardWork {
-    /// Proofs made with an internal key, key set-up included.
+    /// Challenges answered with an internal key, key set-up included.
     pub proves: u32,
     /// Proofs checked with an external key, key set-up included.
     pub checks: u32,
+    /// Proofs of an Rk made, where that is longer than a challenge or the card knows what it is for.
+    pub derives: u32,
     /// Pairs of keys generated from a seed: with an asymmetric suite only.
     pub generates: u32,
     /// Challenges drawn.

@@ -134,7 +134,7 @@ impl Execution<'_, '_> {
         let slot = self.slot(KeyRef { ring: Ring::Internal, no: under })?;
         self.whole(slot)?;
         self.kind.cipher.prove(self.memory.key(self.kind.layout(), slot), random, seed);
-        self.work.proves += 1;
+        self.work.derives += 1;
         Ok(())
     }
 

@@ -108,14 +108,20 @@ pub struct OpenUpdate {
 /// How often a step used each part of the server that takes time.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct ServerWork {
-    /// Proofs made, also those that a new key grows from.
+    /// Challenges answered, Ro included.
     pub proves: u32,
     /// Proofs checked.
     pub checks: u32,
+    /// Proofs of an Rk made, from which a new key grows: with a symmetric suite they can be longer than the others.
+    pub derives: u32,
     /// Pairs of keys generated from a proof; with a symmetric suite that is no work.
     pub generates: u32,
+    /// Session channels set up.
+    pub channels: u32,
     /// Messages sealed or opened.
     pub aeads: u32,
+    /// Their plain bytes.
+    pub aead_bytes: u32,
     /// Durable changes of the directory.
     pub commits: u32,
     /// Probes, each of which takes a time of its own instead of the costs of its parts.

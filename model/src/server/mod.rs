@@ -414,6 +414,7 @@ impl<D: Directory> Server<D> {
         out.effects.push(ServerEffect::SessionOpened { card, ro: value });
         let connection = self.volatile.connections.at(place);
         connection.channel = Some(Channel::new(cipher.suite().session_key(&session_key)));
+        self.volatile.work.channels += 1;
         connection.phase = Phase::Open;
         answer(connection, header, Message::SessionSeed { internal, ro }, out);
         self.volatile.plain = session_key;
@@ -430,6 +431,7 @@ impl<D: Directory> Server<D> {
     ) {
         self.volatile.plain.clear();
         self.volatile.work.aeads += 1;
+        self.volatile.work.aead_bytes += sealed.len().saturating_sub(TAG) as u32;
         let connection = self.volatile.connections.at(place);
         let channel = connection.channel.as_ref().expect("an open session has a channel");
         let counter = connection.exchanges;
@@ -444,6 +446,7 @@ impl<D: Directory> Server<D> {
         reply.resize(start + plain, counter as u8);
         channel.seal(Direction::Down, counter, reply, HEADER, start);
         self.volatile.work.aeads += 1;
+        self.volatile.work.aead_bytes += plain as u32;
         connection.exchanges += 1;
         send_answer(connection, header, out);
     }

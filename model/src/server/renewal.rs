@@ -199,7 +199,7 @@ impl<D: Directory> Server<D> {
             let value = out.put(|bytes| bytes.extend_from_slice(half));
             out.effects.push(ServerEffect::Offered { card, key, value });
         }
-        self.volatile.work.proves += count as u32;
+        self.volatile.work.derives += count as u32;
         if cipher.family() == Family::Asymmetric {
             self.volatile.work.generates += count as u32;
         }

@@ -67,6 +67,19 @@ impl Axis {
         Axis { title: "percentile".to_owned(), from: 0.0, to: f64::from(nines), ticks }
     }
 
+    /// Times in nanoseconds by their logarithm (base 10), from one power of ten to another.
+    pub(super) fn decades(title: impl Into<String>, from: u8, to: u8) -> Axis {
+        const UNITS: [&str; 4] = ["ns", "µs", "ms", "s"];
+        // On a long axis there is room for the units themselves only.
+        let is_told = |power: u8| to - from < 7 || power == from || power % 3 == 0;
+        let label = |power: u8| match is_told(power) {
+            true => format!("{} {}", 10u32.pow(u32::from(power) % 3), UNITS[usize::from(power) / 3]),
+            false => String::new(),
+        };
+        let ticks = (from..=to).map(|power| (f64::from(power), label(power))).collect();
+        Axis { title: title.into(), from: from.into(), to: to.into(), ticks }
+    }
+
     /// One place per name, in their order, with half a place on either side.
     pub(super) fn names<'n>(
         title: impl Into<String>,
@@ -173,6 +186,12 @@ mod tests {
             assert_eq!((axis.title.as_str(), words(&axis).last().copied()), (title, Some(last)), "{end_s}");
             assert!(axis.ticks.len() <= 9 && axis.ticks.len() >= 4, "{axis:?}");
         }
+    }
+
+    #[test]
+    fn decades_have_the_unit_that_fits() {
+        assert_eq!(words(&Axis::decades("", 1, 6)), ["10 ns", "100 ns", "1 µs", "10 µs", "100 µs", "1 ms"]);
+        assert_eq!(words(&Axis::decades("", 1, 9)), ["10 ns", "", "1 µs", "", "", "1 ms", "", "", "1 s"]);
     }
 
     #[test]

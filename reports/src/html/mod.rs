@@ -9,12 +9,14 @@
 //! | the page of a run, and its plots | `run.rs`, `run_plots.rs` |
 //! | the page of a campaign, and its plots | `campaign.rs`, `campaign_plots.rs` |
 //! | tables, figures and the like in HTML | `parts.rs`, and `templates/` |
+//! | the plots of docs/ciphers.md | `cipher_plots.rs` |
 //! | axes and their ticks | `axis.rs` |
 //! | a plot as SVG that follows the page's colours | `plot.rs` |
 
 mod axis;
 mod campaign;
 mod campaign_plots;
+mod cipher_plots;
 mod parts;
 mod plot;
 mod run;
@@ -28,6 +30,7 @@ use crate::campaign::{CampaignDir, write_whole};
 use crate::dir::DirError;
 
 pub use campaign::{StoredCampaign, campaign_page};
+pub use cipher_plots::cipher_plots;
 pub use run::run_page;
 pub use stored::{Rows, StoredRun};
 

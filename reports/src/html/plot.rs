@@ -22,6 +22,10 @@ const LETTER: u32 = 17;
 /// `plotters` divides the size of a font by this on its way to the SVG.
 const PLOTTERS_FONT_SCALE: f64 = 1.24;
 const LINE: u32 = 4;
+/// Height of a line of the legend of a plot that is a file of its own, and the style of such a plot: the page's in light.
+const LEGEND_LINE: u32 = 40;
+const FILE_STYLE: &str = ".t{fill:#1b1f24;font:27px sans-serif}.g{stroke:#d0d7de;stroke-width:2}.a{stroke:#57606a;stroke-width:2}\
+    .f1{fill:#0072b2}.f2{fill:#d0490c}.f3{fill:#00805d}.f4{fill:#8e3f97}.f5{fill:#6b7280}.f6{fill:#a86a00}.f7{fill:#0097b0}.f8{fill:#b0255f}";
 
 const TEXT: RGBColor = RGBColor(255, 0, 0);
 const GRID: RGBColor = RGBColor(255, 0, 1);
@@ -117,14 +121,47 @@ impl Plot {
         self.series.iter().all(|series| series.points().next().is_none())
     }
 
-    /// The plot as an element of a page.
-    pub(super) fn svg(&self) -> String {
+    /// The plot as a file of its own, so many units high, with its legend and colours for light paper. `words` say what
+    /// it shows.
+    pub(super) fn file(&self, height: u32, words: &str) -> String {
+        let below = LEGEND_LINE * self.series.len() as u32 + LEGEND_LINE / 2;
+        let mut svg = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {}\" width=\"{}\" role=\"img\">\n\
+             <title>{}</title><desc>{}</desc>\n<style>{FILE_STYLE}</style>\n\
+             <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n",
+            height + below,
+            SIZE.0 * 3 / 4,
+            escaped(&self.title),
+            escaped(words),
+            width = SIZE.0,
+        );
+        svg.push_str(self.drawn((SIZE.0, height)).trim_end_matches("</svg>").trim_end());
+        for (number, series) in (1..).zip(&self.series) {
+            let (y, ink) = (height + LEGEND_LINE * number, series.ink.number);
+            let name = escaped(&series.name);
+            let line = format!(
+                "\n<circle cx=\"60\" cy=\"{}\" r=\"9\" class=\"f{ink}\"/><text x=\"85\" y=\"{y}\" class=\"t\">{name}</text>",
+                y - 10
+            );
+            svg.push_str(&line);
+        }
+        svg.push_str("\n</svg>\n");
+        svg
+    }
+
+    /// All that `plotters` draws, from behind its first tag on, in the classes of the style sheet.
+    fn drawn(&self, size: (u32, u32)) -> String {
         let mut drawn = String::new();
         {
-            let area = SVGBackend::with_string(&mut drawn, SIZE).into_drawing_area();
+            let area = SVGBackend::with_string(&mut drawn, size).into_drawing_area();
             self.draw(&area).expect("a string takes everything");
         }
         let start = drawn.find('>').expect("an SVG has a first tag") + 1;
+        with_classes(drawn[start..].trim_end())
+    }
+
+    /// The plot as an element of a page.
+    pub(super) fn svg(&self) -> String {
         let mut svg = format!(
             "<svg class=\"plot\" viewBox=\"0 0 {} {}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\">\
              <title id=\"{id}-t\">{}</title><desc id=\"{id}-d\">{}</desc>",
@@ -134,7 +171,7 @@ impl Plot {
             escaped(&self.words()),
             id = self.id,
         );
-        svg.push_str(&with_classes(drawn[start..].trim_end()));
+        svg.push_str(&self.drawn(SIZE));
         svg
     }
 

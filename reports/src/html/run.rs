@@ -6,7 +6,7 @@ use super::parts::{Figure, Shares, Table, Tile};
 use super::run_plots;
 use super::stored::{Rows, StoredRun};
 use crate::number::{bytes, counted, duration, grouped, percent, whole_time};
-use crate::results::CardTimes;
+use crate::results::{CardTimes, ServerPart};
 use crate::summary::summary_table;
 use crate::text::modelled;
 
@@ -32,6 +32,7 @@ struct Page<'r> {
     renewals_plot: Option<Figure>,
     renewals: Table,
     load: Vec<Figure>,
+    server_time: Option<Table>,
     percentiles: Option<Figure>,
     latency_over_time: Option<Figure>,
     phases: Table,
@@ -61,6 +62,7 @@ pub fn run_page(run: &StoredRun) -> String {
         renewals_plot: Figure::of(&run_plots::renewals(run), ""),
         renewals: Table::of("Renewals by depth", &run.renewals, &[]),
         load: load(run),
+        server_time: server_time(run),
         percentiles: Figure::of(
             &run_plots::percentiles(run),
             "Intended: from the holder's arrival, queueing included. Service: from the card's insertion.",
@@ -191,6 +193,23 @@ fn load(run: &StoredRun) -> Vec<Figure> {
         (run_plots::line(run), ""),
     ];
     plots.iter().filter_map(|(plot, note)| Figure::of(plot, note)).collect()
+}
+
+/// The parts of the server's time, those of nothing left out. Runs of older versions do not tell.
+fn server_time(run: &StoredRun) -> Option<Table> {
+    let seconds = |part: ServerPart| run.summary.first(&part.column()).parse::<f64>().unwrap_or(0.0);
+    let whole: f64 = ServerPart::ALL.into_iter().map(seconds).sum();
+    if whole <= 0.0 {
+        return None;
+    }
+    let there = ServerPart::ALL.into_iter().filter(|&part| seconds(part) > 0.0);
+    let row = |part: ServerPart| {
+        let share = seconds(part) / whole;
+        vec![part.name().to_owned(), run.summary.first(&part.column()).to_owned(), format!("{share:.6}")]
+    };
+    let header = ["part", "s", "share"].map(str::to_owned).to_vec();
+    let rows = Rows { header, rows: there.map(row).collect() };
+    Some(Table::of("Where the server's CPU time went", &rows, &[]).barred(&rows, "s"))
 }
 
 /// Most frequent first.

@@ -30,6 +30,7 @@ fn the_final_table_reads_well() {
                     from the holder's arrival, queueing included; an update from its own start
 
     Server          4 CPUs busy 31.6 %, longest queue 1,234, 99 % waited at most 3.2 ms
+                    of that send 39.6 %, receive 31.7 %, commit 23.8 %, others 5.0 %
     Line            12,345 messages sent: 12,114 delivered, 231 lost
                     240 retransmissions, 1.2 MB
     Card work       1 command, 4,020 memory writes

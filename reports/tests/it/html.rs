@@ -84,6 +84,7 @@ fn a_page_says_what_the_files_say_and_loads_nothing() {
         "<td>outage site 3 at 20min</td><td>yes</td><td class=\"n\">1</td>",
         "<td class=\"n\">1800</td><td class=\"n\">1785</td>",
         "<td>server_queue_max</td><td>1234</td>",
+        "<td>commit</td><td class=\"n\">2.999999999</td><td class=\"n\">0.237624</td>",
         "keystorm run month-turn.toml --seed 7 --engine turmoil",
         "name = &#34;month-turn&#34;",
     ] {

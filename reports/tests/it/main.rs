@@ -1,6 +1,7 @@
 //! The files of a run, judged from outside the crate.
 
 mod browser;
+mod ciphers;
 mod compare;
 mod final_text;
 mod html;

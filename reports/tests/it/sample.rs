@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 use keystorm_reports::results::{
     Bucket, CardRow, CardTimes, Counts, DepthRow, Failure, FaultCount, Manifest, Outcome, PairState,
-    PhaseLatency, Renewals, Results, RunFacts, ServerFigures,
+    PhaseLatency, Renewals, Results, RunFacts, ServerFigures, ServerPart, ServerTime,
 };
 
 pub(crate) const SECOND: u64 = 1_000_000_000;
@@ -16,6 +16,19 @@ pub(crate) fn histogram(values_us: impl IntoIterator<Item = u64>) -> Histogram<u
     histogram
 }
 
+/// 12.625 s.
+fn busy() -> ServerTime {
+    [
+        (ServerPart::Receive, 4_000_000_000),
+        (ServerPart::Check, 125_000_000),
+        (ServerPart::Prove, 500_000_000),
+        (ServerPart::Commit, 2_999_999_999),
+        (ServerPart::Send, 5_000_000_001),
+    ]
+    .into_iter()
+    .fold(ServerTime::default(), |time, (part, ns)| time.with(part, ns))
+}
+
 /// Two buckets and a half, sessions in the first only, no updates at all.
 pub(crate) fn results() -> Results {
     let session_us = || histogram((1..=1_990).map(|n| n * 2_500));
@@ -23,7 +36,7 @@ pub(crate) fn results() -> Results {
         run: run_facts(),
         counts: counts(),
         server: ServerFigures {
-            busy_ns: 12_625_000_000,
+            busy: busy(),
             cores: 4,
             queue_max: 1_234,
             queued_ns: 3_333_333,

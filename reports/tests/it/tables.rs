@@ -23,7 +23,9 @@ const SUMMARY: &str = "scenario, scenario_sha256, seed, engine, version, suite, 
     session_ms_p50, session_ms_p90, session_ms_p95, session_ms_p99, session_ms_p99_9, session_ms_max, \
     trace_digest, cards_unharmed, cards_healed, rejects, late_deliveries, \
     arrivals_skipped, server_queue_mean, server_wait_ms_mean, reissues, reissue_cost, updates_promoted, updates_deferred, server_crashes, requests_lost_in_crashes, client_crashes, card_times, \
-    server_busy_cores_peak, warmup_s, crypto";
+    server_busy_cores_peak, warmup_s, crypto, \
+    server_receive_s, server_check_s, server_prove_s, server_derive_s, server_generate_s, server_channel_s, \
+    server_aead_s, server_commit_s, server_send_s, server_probe_s";
 
 fn summary_csv(results: &Results) -> Vec<String> {
     lines(|out| summary_table().write(out, [results]))
@@ -71,6 +73,9 @@ fn summary_cells_stand_under_their_names() {
         ("card_times", "published"),
         ("server_busy_cores_peak", "1.000000"),
         ("warmup_s", "0.000"),
+        ("server_receive_s", "4.000000000"),
+        ("server_commit_s", "2.999999999"),
+        ("server_generate_s", "0.000000000"),
     ] {
         assert_eq!(summary_cell(&results, name), value, "{name}");
     }

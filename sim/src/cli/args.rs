@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use keystorm_model::card::{PageLayout, WriteMode};
 use keystorm_model::server::{Embodiment, Recovery};
-use keystorm_model::suite::{Crypto, SuiteId};
+use keystorm_model::suite::{Backend, Crypto, SuiteId};
 
 use crate::campaign::slo::Slo;
 use crate::campaign::work::Shard;
@@ -67,7 +67,7 @@ pub(super) enum Command {
     Plan(Plan),
     /// List the cipher suites: what they handle, and who can carry out what
     Suites,
-    /// Measure what ciphers cost on this machine, and write a table of costs for [server.costs]
+    /// Measure what the server's work costs on this machine, and write a table of costs for [server.costs]
     #[command(after_help = CALIBRATE_EXAMPLES)]
     Calibrate(Calibrate),
     /// Draw whole scenarios at random, and run them with all checkers
@@ -183,7 +183,8 @@ Examples:
 const CALIBRATE_EXAMPLES: &str = "\
 Examples:
   keystorm calibrate --out costs.toml
-  keystorm calibrate --out costs.toml --csv ciphers.csv --suite rsa-2048 --suite p256";
+  keystorm calibrate --out costs.toml --csv ciphers.csv --suite rsa-2048 --suite p256
+  keystorm calibrate --out rustcrypto.toml --backend rustcrypto";
 
 /// What every command that runs a scenario takes.
 #[derive(Args, Debug)]
@@ -417,6 +418,9 @@ pub(super) struct Calibrate {
     /// Only this suite (repeatable); `keystorm suites` lists them
     #[arg(long, value_name = "NAME", value_parser = |name: &str| named(name, &SuiteId::ALL, SuiteId::name))]
     pub(super) suite: Vec<SuiteId>,
+    /// Write what a server with this server.backend pays, instead of the default of each operation
+    #[arg(long, value_name = "NAME", value_parser = |name: &str| named(name, &Backend::ALL, Backend::name))]
+    pub(super) backend: Option<Backend>,
     /// Samples of each figure, which take turns
     #[arg(long, value_name = "N", default_value_t = 31, value_parser = clap::value_parser!(u16).range(3..=1001))]
     pub(super) samples: u16,

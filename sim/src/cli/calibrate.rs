@@ -1,308 +1,245 @@
-//! `keystorm calibrate`: measures what ciphers cost on this machine, and writes a table of costs from it.
+//! `keystorm calibrate`: measures what the server's work costs on this machine, and writes a table of costs from it.
 //!
 //! Every figure is sampled several times, and the samples of all figures take turns, so that a machine that is busy for a
-//! while slows them all and not one of them. Most samples last a fraction of a millisecond by the wall clock: another process
-//! seldom comes between, and the median does not see the sample in which it did. Longer ones count the time on the CPU.
+//! while slows them all and not one of them. They count the time that this process is on a CPU, where the system tells.
 
-use std::path::Path;
+mod subject;
 
-use keystorm_model::secure::{Channel, Direction};
-use keystorm_model::suite::{Backend, Cipher, Comparison, Operation, SuiteId};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use keystorm_model::suite::{Backend, SuiteId};
 use keystorm_reports::{CipherRow, ciphers_table};
 
 use super::args::Calibrate;
-use super::environment::{CpuWatch, Stopwatch, machine};
+use super::environment::machine;
 use super::progress::{CountBar, catch_interrupts};
 use super::suites::aligned;
 use super::{Failure, print};
-
-/// The shortest sample, nanoseconds.
-const SAMPLE_NS: u64 = 250_000;
-/// From here on a sample outlasts a time slice, and the ticks in which a system counts time on the CPU are short against it.
-const LONG_NS: u64 = 40_000_000;
-/// Keys that take turns: one, and enough that none stays where the last one was.
-const BATCHES: [u64; 2] = [1, 16];
-/// Plain bytes of a message of session data: half a request and an answer of the default load.
-const MESSAGE: usize = 160;
-/// What a table of costs says of what is not measured here.
-const ASSUMED: &str = "\
-datagram = \"15us\"               # receive, decode, look up, encode, send: general engineering assumption, no source
-commit = \"100us\"                # one group-committed, fsynced write on a server SSD: general engineering assumption, no source
-";
+use subject::{BATCHES, Charged, Example, KIB, MESSAGES, Subject};
 
 pub(super) fn calibrate(arguments: &Calibrate) -> Result<(), Failure> {
     catch_interrupts()?;
     let chosen = |suite: &SuiteId| arguments.suite.is_empty() || arguments.suite.contains(suite);
     let suites: Vec<SuiteId> = SuiteId::ALL.into_iter().filter(chosen).collect();
-    let mut subjects: Vec<Subject> = suites.iter().flat_map(|&suite| Subject::of(suite)).collect();
-    subjects.push(Subject::session_data());
-    let rounds = u64::from(arguments.samples);
-    let bar = CountBar::new(rounds * subjects.len() as u64, "samples", arguments.quiet);
-    for _ in 0..rounds {
-        for subject in &mut subjects {
-            subject.sample();
-            if !bar.done(1) {
-                return Err(Failure::Interrupted("Interrupted: nothing was written.".into()));
-            }
-        }
+    if let Some(backend) = arguments.backend
+        && !suites.iter().any(|&suite| can(suite, backend))
+    {
+        let what = format!("no operation of the chosen suites is carried out by {}", backend.name());
+        return Err(Failure::Usage(format!("{what}: `keystorm suites` lists who can do what")));
     }
-    drop(bar);
-    let rows: Vec<CipherRow> = subjects.iter_mut().map(Subject::row).collect();
-    write(&arguments.out, costs(&suites, &rows).as_bytes())?;
-    if let Some(path) = &arguments.csv {
+    let out = Output::begin(&arguments.out)?;
+    let csv = arguments.csv.as_deref().map(Output::begin).transpose()?;
+    let rows = measured(&suites, u64::from(arguments.samples), arguments.quiet)?;
+    out.write(costs(&suites, arguments.backend, &rows).as_bytes())?;
+    if let Some(csv) = &csv {
         let mut bytes = Vec::new();
         let written = ciphers_table().write(&mut bytes, &rows);
         written.map_err(|error| Failure::Internal(error.to_string()))?;
-        write(path, &bytes)?;
+        csv.write(&bytes)?;
     }
-    print(&text(&rows, &arguments.out))
+    out.keep()?;
+    csv.map_or(Ok(()), Output::keep)?;
+    print(&text(&rows, arguments.backend, &arguments.out))
 }
 
-/// Writes a file beside its name, and then renames it.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(".tmp");
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let done = parent
-        .map_or(Ok(()), std::fs::create_dir_all)
-        .and_then(|()| std::fs::write(&unfinished, bytes))
-        .and_then(|()| std::fs::rename(&unfinished, path));
-    done.map_err(|error| {
-        let _ = std::fs::remove_file(&unfinished);
-        Failure::Internal(format!("cannot write {}: {error}", path.display()))
-    })
+/// Whether `backend` carries out any operation of `suite`.
+fn can(suite: SuiteId, backend: Backend) -> bool {
+    Charged::ALL.iter().any(|charged| suite.backends(charged.operation()).contains(&backend))
 }
 
-/// What is measured: one operation by one backend, with so many keys in turn.
-struct Subject {
-    suite: Option<SuiteId>,
-    backend: Backend,
-    operation: &'static str,
-    batch: u64,
-    bytes_out: u64,
-    /// Carries out the operation with the key of this number.
-    run: Box<dyn FnMut(u64)>,
-    /// Operations so far.
-    count: u64,
-    /// Operations in a sample.
-    each: u64,
-    /// Picoseconds of one operation, one of each sample.
-    samples: Vec<u64>,
-}
-
-/// A key and what goes with it.
-struct Example {
-    pair: Vec<u8>,
-    proof: Vec<u8>,
-}
-
-impl Subject {
-    /// Every operation of `suite` by everybody who can.
-    fn of(suite: SuiteId) -> Vec<Subject> {
-        let mut subjects = Vec::new();
-        for operation in Operation::ALL {
-            for backend in suite.backends(operation) {
-                // Every pair is generated from another seed as it is.
-                let batches = if operation == Operation::Generate { &BATCHES[1..] } else { &BATCHES };
-                for &batch in batches {
-                    subjects.push(Subject::operation(suite, backend, operation, batch));
-                }
+/// Measures everything, so many samples of each figure.
+fn measured(suites: &[SuiteId], samples: u64, quiet: bool) -> Result<Vec<CipherRow>, Failure> {
+    let lost = |error| Failure::Internal(format!("cannot send datagrams to this machine itself: {error}"));
+    let interrupted = || Failure::Interrupted("Interrupted: nothing was written.".into());
+    let mut subjects = Subject::in_common().map_err(lost)?;
+    let examples = BATCHES[1] * suites.len() as u64;
+    let bar = CountBar::new(examples, "keys", quiet);
+    for &suite in suites {
+        let mut examples = Vec::new();
+        for number in 0..BATCHES[1] {
+            examples.push(Example::new(suite, number));
+            if !bar.done(1) {
+                return Err(interrupted());
             }
         }
-        subjects
+        subjects.extend(Subject::of(suite, &Rc::from(examples)));
     }
-
-    fn operation(suite: SuiteId, backend: Backend, operation: Operation, batch: u64) -> Subject {
-        let (cipher, sizes) = (suite.with(Some(backend)), suite.sizes());
-        let challenge = vec![0x5a; sizes.challenge];
-        let keys = if operation == Operation::Generate { 0 } else { batch };
-        let examples: Vec<Example> = (0..keys).map(|key| example(cipher, &challenge, key)).collect();
-        let (bytes_out, mut out) = match operation {
-            Operation::Prove => (sizes.proof, Vec::new()),
-            Operation::Check => (0, Vec::new()),
-            Operation::Generate => (sizes.pair, Vec::new()),
-        };
-        let run = move |count: u64| match operation {
-            Operation::Prove => {
-                out.clear();
-                let Example { pair, .. } = &examples[(count % batch) as usize];
-                cipher.prove(suite.private_half(pair), &challenge, &mut out);
-                std::hint::black_box(&out);
+    drop(bar);
+    let bar = CountBar::new(samples * subjects.len() as u64, "samples", quiet);
+    for _ in 0..samples {
+        for subject in &mut subjects {
+            subject.sample().map_err(lost)?;
+            if !bar.done(1) {
+                return Err(interrupted());
             }
-            Operation::Check => {
-                let Example { pair, proof } = &examples[(count % batch) as usize];
-                let public = suite.public_half(pair);
-                assert!(cipher.check(public, &challenge, proof, Comparison::Encryption), "proofs are good");
-            }
-            // Some seeds take longer than others: every sample has others.
-            Operation::Generate => {
-                out.clear();
-                cipher.issue(&seed(sizes.issue_random, count), &mut out);
-                std::hint::black_box(&out);
-            }
-        };
-        let name = operation.name();
-        Subject::new(Some(suite), backend, name, batch, bytes_out as u64, Box::new(run))
-    }
-
-    /// Sealing a message of session data, which no backend but one does.
-    fn session_data() -> Subject {
-        let (channel, mut buffer) = (Channel::new([7; 16]), Vec::new());
-        let run = move |count: u64| {
-            buffer.clear();
-            buffer.resize(16 + MESSAGE, 7);
-            channel.seal(Direction::Up, count, &mut buffer, 16, 16);
-            std::hint::black_box(&buffer);
-        };
-        Subject::new(None, Backend::RustCrypto, "seal", 1, MESSAGE as u64, Box::new(run))
-    }
-
-    /// Finds out how many operations make a sample.
-    fn new(
-        suite: Option<SuiteId>,
-        backend: Backend,
-        operation: &'static str,
-        batch: u64,
-        bytes_out: u64,
-        run: Box<dyn FnMut(u64)>,
-    ) -> Subject {
-        let mut subject = Subject {
-            suite,
-            backend,
-            operation,
-            batch,
-            bytes_out,
-            run,
-            count: 0,
-            each: 1,
-            samples: Vec::new(),
-        };
-        let mut took = subject.time();
-        while took < SAMPLE_NS && subject.each < 1 << 24 {
-            subject.each *= 2;
-            took = subject.time();
         }
-        // An operation that lasts about as long as a time slice would have another process in most of its samples.
-        if subject.each == 1 && took > 4 * SAMPLE_NS {
-            subject.each = LONG_NS / took + 1;
+    }
+    // What all suites have in common comes last.
+    let common = Subject::in_common().map_err(lost)?.len();
+    subjects.rotate_left(common);
+    Ok(subjects.into_iter().map(Subject::row).collect())
+}
+
+/// A file that is written beside its name, and gets it when all is done. It is begun before anything is measured, so that
+/// one that cannot be written is told at once.
+struct Output<'p> {
+    path: &'p Path,
+    unfinished: PathBuf,
+}
+
+impl<'p> Output<'p> {
+    fn begin(path: &'p Path) -> Result<Self, Failure> {
+        let mut unfinished = path.as_os_str().to_owned();
+        unfinished.push(".tmp");
+        let output = Output { path, unfinished: unfinished.into() };
+        if path.is_dir() {
+            return Err(Failure::Internal(format!(
+                "cannot write {}: it is a directory; name a file",
+                path.display()
+            )));
         }
-        subject
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        parent.map_or(Ok(()), std::fs::create_dir_all).map_err(|error| output.failure(&error))?;
+        output.write(b"")?;
+        Ok(output)
     }
 
-    /// Nanoseconds of one sample.
-    fn time(&mut self) -> u64 {
-        let (cpu, wall) = (CpuWatch::start(), Stopwatch::start());
-        for _ in 0..self.each {
-            (self.run)(self.count);
-            self.count += 1;
-        }
-        let ns = wall.ns();
-        if ns < LONG_NS { ns } else { cpu.ns().filter(|&ns| ns > 0).unwrap_or(ns) }
+    fn write(&self, bytes: &[u8]) -> Result<(), Failure> {
+        std::fs::write(&self.unfinished, bytes).map_err(|error| self.failure(&error))
     }
 
-    fn sample(&mut self) {
-        let ns = self.time();
-        self.samples.push(ns * 1_000 / self.each);
+    fn keep(self) -> Result<(), Failure> {
+        std::fs::rename(&self.unfinished, self.path).map_err(|error| self.failure(&error))
     }
 
-    fn row(&mut self) -> CipherRow {
-        self.samples.sort_unstable();
-        let last = self.samples.len() - 1;
-        CipherRow {
-            suite: self.suite.map_or("", SuiteId::name),
-            backend: self.backend.name(),
-            operation: self.operation,
-            batch: self.batch,
-            ps: [1, 2, 3].map(|quarter| self.samples[last * quarter / 4]),
-            bytes_out: self.bytes_out,
-            machine: machine(),
-            commit: option_env!("KEYSTORM_COMMIT"),
-        }
+    fn failure(&self, error: &std::io::Error) -> Failure {
+        Failure::Internal(format!("cannot write {}: {error}", self.path.display()))
     }
 }
 
-/// Random bytes of a kind: other ones for each number.
-fn seed(length: usize, number: u64) -> Vec<u8> {
-    number.to_le_bytes().iter().copied().cycle().take(length).collect()
+impl Drop for Output<'_> {
+    fn drop(&mut self) {
+        // Where it got its name there is nothing left to remove.
+        let _ = std::fs::remove_file(&self.unfinished);
+    }
 }
 
-fn example(cipher: Cipher, challenge: &[u8], key: u64) -> Example {
-    let (suite, mut pair, mut proof) = (cipher.suite(), Vec::new(), Vec::new());
-    suite.issue(&seed(suite.sizes().issue_random, key), &mut pair);
-    suite.prove(suite.private_half(&pair), challenge, &mut proof);
-    Example { pair, proof }
-}
-
-/// The row of an operation that a server meets: with the keys of many cards.
-fn of_server<'r>(
+/// The rows of an operation with many keys in turn, that of the default backend first.
+fn rivals<'r>(
     rows: &'r [CipherRow],
-    suite: &str,
-    operation: &str,
-) -> impl Iterator<Item = &'r CipherRow> + use<'r> {
-    let (suite, operation) = (suite.to_owned(), operation.to_owned());
+    suite: &'r str,
+    operation: &'r str,
+) -> impl Iterator<Item = &'r CipherRow> {
     rows.iter().filter(move |row| {
         row.suite == suite && row.operation == operation && (row.batch == BATCHES[1] || suite.is_empty())
     })
 }
 
-/// The table of costs: of each operation the default's, since that is what `server.backend = "auto"` runs.
-fn costs(suites: &[SuiteId], rows: &[CipherRow]) -> String {
+/// The one of them that a server with this backend runs: `None` is "auto".
+fn taken<'r>(
+    rows: &'r [CipherRow],
+    suite: &'r str,
+    operation: &'r str,
+    backend: Option<Backend>,
+) -> Option<&'r CipherRow> {
+    let mut named = rivals(rows, suite, operation);
+    named
+        .find(|row| Some(&*row.backend) == backend.map(Backend::name))
+        .or_else(|| rivals(rows, suite, operation).next())
+}
+
+/// The table of costs.
+fn costs(suites: &[SuiteId], backend: Option<Backend>, rows: &[CipherRow]) -> String {
     let commit = option_env!("KEYSTORM_COMMIT").map_or(String::new(), |commit| format!(", commit {commit}"));
+    let by = backend.map_or(String::new(), |backend| {
+        format!("# For server.backend = \"{}\", and the default wherever that cannot.\n", backend.name())
+    });
     let mut text = format!(
-        "# Server time per part of the work, measured by `keystorm calibrate` on one core of {}{commit}.\n",
+        "# Server time per part of the work, measured by `keystorm calibrate` on one core of {}{commit}.\n{by}",
         machine()
     );
-    for row in of_server(rows, "", "seal") {
-        let line = format!("aead = \"{}ns\"", rounded(row.ps[1]));
-        text.push_str(&format!("{line:<32}# sealing or opening {MESSAGE} bytes\n"));
-    }
-    text.push_str(ASSUMED);
+    let mut put = |name: &str, ps: u64, what: &str| {
+        let line = format!("{name} = \"{}\"", duration(ps));
+        text.push_str(&format!("{line:<32}# {what}\n"));
+    };
+    let common = |operation| taken(rows, "", operation, None).map_or(0, |row| row.cost_ps);
+    put(
+        "receive",
+        common("receive"),
+        "a datagram that is there already, by a UDP socket on localhost; decoded",
+    );
+    put("send", common("send"), "encoded, and sent to a UDP socket on localhost");
+    put("channel", common("channel"), "AES-128-GCM under a new session key");
+    let [short, long] = sealed(rows);
+    let kib = long.saturating_sub(short);
+    put(
+        "aead",
+        short.saturating_sub(kib * MESSAGES[0] / KIB),
+        "sealing or opening a message without its bytes",
+    );
+    put("aead_kib", kib, "1,024 bytes of it");
+    put("commit", common("commit"), "in the directory in memory: nothing is written to a disk");
     for suite in suites {
         text.push_str(&format!("\n[{}]\n", suite.name()));
-        for operation in Operation::ALL {
-            let Some(row) = of_server(rows, suite.name(), operation.name()).next() else { continue };
-            let line = format!("{} = \"{}ns\"", operation.name(), rounded(row.ps[1]));
+        for charged in Charged::ALL {
+            let Some(row) = taken(rows, suite.name(), charged.name(), backend) else { continue };
+            let line = format!("{} = \"{}\"", charged.name(), duration(row.cost_ps));
             text.push_str(&format!("{line:<32}# {}\n", row.backend));
         }
     }
     text
 }
 
-/// Picoseconds as whole nanoseconds, 1 at least.
-const fn rounded(ps: u64) -> u64 {
-    let ns = (ps + 500) / 1_000;
-    if ns == 0 { 1 } else { ns }
+/// Picoseconds of the short and of the long message of session data.
+fn sealed(rows: &[CipherRow]) -> [u64; 2] {
+    MESSAGES.map(|length| {
+        let row = rivals(rows, "", "seal").find(|row| row.bytes_out == length);
+        row.map_or(0, |row| row.cost_ps)
+    })
 }
 
-/// Medians side by side, the fastest marked, and how much slower the default is where it is not that.
-fn text(rows: &[CipherRow], out: &Path) -> String {
+/// Picoseconds as a scenario writes them: whole nanoseconds, 1 at least; whole microseconds where three digits are left.
+fn duration(ps: u64) -> String {
+    match ((ps + 500) / 1_000).max(1) {
+        ns @ 0..100_000 => format!("{ns}ns"),
+        ns => format!("{}us", (ns + 500) / 1_000),
+    }
+}
+
+/// The figures side by side, the fastest marked, and how much slower the others are.
+fn text(rows: &[CipherRow], backend: Option<Backend>, out: &Path) -> String {
     let mut table = vec![["suite", "operation", "backend", "ns", "per s", ""].map(str::to_owned)];
     for row in rows.iter().filter(|row| row.batch == BATCHES[1] || row.suite.is_empty()) {
-        let rivals: Vec<&CipherRow> = of_server(rows, row.suite, row.operation).collect();
-        let best = rivals.iter().map(|rival| rival.ps[1]).min().unwrap_or(row.ps[1]).max(1);
-        let is_default = rivals.first().is_some_and(|first| first.backend == row.backend);
-        let note = match (rivals.len(), row.ps[1] == best || row.ps[1] == 0, is_default) {
-            (1, ..) => String::new(),
-            (_, true, true) => "fastest, default".into(),
-            (_, true, false) => "fastest".into(),
-            (_, false, default) => {
-                let times = row.ps[1] as f64 / best as f64;
-                format!("{times:.2} times{}", if default { ", default" } else { "" })
-            }
+        let rivals: Vec<&CipherRow> = rivals(rows, &row.suite, &row.operation).collect();
+        let best = rivals.iter().map(|rival| rival.cost_ps).min().unwrap_or(row.cost_ps).max(1);
+        let chosen = taken(rows, &row.suite, &row.operation, backend);
+        let is_taken = chosen.is_some_and(|chosen| chosen.backend == row.backend);
+        let speed = match row.cost_ps {
+            _ if rivals.len() == 1 || row.suite.is_empty() => String::new(),
+            ps if ps <= best => "fastest".into(),
+            ps => format!("{:.2} times", ps as f64 / best as f64),
         };
-        let suite = if row.suite.is_empty() { "session data" } else { row.suite };
-        let per_second = 1_000_000_000_000 / row.ps[1].max(1);
+        let note = match (speed.is_empty(), is_taken) {
+            (false, true) => format!("{speed}, taken"),
+            _ => speed,
+        };
+        let suite = match (&*row.suite, &*row.operation) {
+            ("", "seal") => format!("any, {} bytes", row.bytes_out),
+            ("", _) => "any".to_owned(),
+            (suite, _) => suite.to_owned(),
+        };
         table.push([
-            suite.to_owned(),
-            row.operation.to_owned(),
-            row.backend.to_owned(),
-            rounded(row.ps[1]).to_string(),
-            per_second.to_string(),
+            suite,
+            row.operation.to_string(),
+            row.backend.to_string(),
+            ((row.cost_ps + 500) / 1_000).to_string(),
+            (1_000_000_000_000 / row.cost_ps.max(1)).to_string(),
             note,
         ]);
     }
     format!(
-        "{}\nMedians, {} keys in turn, each operation from keys as they are stored.\n\nWrote {}. A scenario names it, without its\nending, as server.costs.preset.\n",
+        "{}\nMedians; means of signatures of ML-DSA and of pairs of RSA, which take another time with other numbers. {} keys in\nturn, each operation from keys as they are stored.\n\nWrote {}. A scenario names it, without its ending, as server.costs.preset.\n",
         aligned(&table, 3..5),
         BATCHES[1],
         out.display()
@@ -311,29 +248,64 @@ fn text(rows: &[CipherRow], out: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use keystorm_model::Span;
+
     use super::*;
+    use crate::plan::CostTable;
+    use crate::scenario;
 
     #[test]
-    fn the_table_of_costs_has_the_defaults_figures_and_is_a_preset() {
-        let suites = [SuiteId::TripleDes, SuiteId::P256];
-        let mut subjects: Vec<Subject> = suites.iter().flat_map(|&suite| Subject::of(suite)).collect();
-        subjects.push(Subject::session_data());
-        subjects.iter_mut().for_each(Subject::sample);
-        let rows: Vec<CipherRow> = subjects.iter_mut().map(Subject::row).collect();
-        let text = costs(&suites, &rows);
-        let table: toml::Table = text.parse().unwrap();
-        assert_eq!(table["3des"].as_table().unwrap().len(), 2, "nothing is generated");
-        let p256 = table["p256"].as_table().unwrap();
-        assert_eq!(p256.len(), 3);
-        let check = of_server(&rows, "p256", "check").next().unwrap();
-        assert_eq!(check.backend, SuiteId::P256.backends(Operation::Check)[0].name());
-        assert_eq!(p256["check"].as_str(), Some(format!("{}ns", rounded(check.ps[1])).as_str()));
-        assert!(rows.iter().all(|row| row.ps[0] > 0 && row.ps.is_sorted()), "{rows:?}");
+    fn a_time_is_written_with_three_digits_at_least() {
+        let written = [0, 400, 1_499, 22_500, 99_999_400, 855_400_000, 63_200_400_000].map(duration);
+        assert_eq!(written, ["1ns", "1ns", "1ns", "23ns", "99999ns", "855us", "63200us"]);
+    }
+
+    /// A scenario whose costs come from `table`.
+    fn loaded(table: &str, suite: SuiteId) -> CostTable {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("mine.toml"), table).unwrap();
+        let text = "name = \"s\"\nhorizon = \"1s\"\n[fleet]\ncards = 1\nclients = 1\n[server.costs]\npreset = \"mine\"\n";
+        let set = [format!("fleet.suite={}", suite.name())];
+        let plan = scenario::load_text(&dir.path().join("s.toml"), text.into(), &set);
+        plan.expect("the table is a preset").server.costs
     }
 
     #[test]
-    fn every_seed_is_another() {
-        assert_eq!(seed(20, 3).len(), 20);
-        assert_ne!(seed(32, 3), seed(32, 4));
+    fn the_table_of_costs_has_the_figures_of_the_chosen_backend_and_is_a_preset() {
+        let suites = [SuiteId::TripleDes, SuiteId::P256];
+        let rows = measured(&suites, 3, true).unwrap();
+        assert!(rows.iter().all(|row| row.ps[0] > 0 && row.ps.is_sorted()), "{rows:?}");
+        let figure = |suite: SuiteId, operation, backend: &str| {
+            let mut rows = rivals(&rows, suite.name(), operation);
+            Span::from_ns((rows.find(|row| row.backend == backend).unwrap().cost_ps + 500) / 1_000)
+        };
+        let auto = costs(&suites, None, &rows);
+        let chosen = costs(&suites, Some(Backend::RustCrypto), &rows);
+        for (table, check) in [(&auto, "aws-lc-rs"), (&chosen, "rustcrypto")] {
+            let costs = loaded(table, SuiteId::P256);
+            // Of long times three digits are kept.
+            let (written, measured) =
+                (costs.check.as_ns() as f64, figure(SuiteId::P256, "check", check).as_ns() as f64);
+            assert!((written / measured - 1.0).abs() < 0.01, "{written} {measured}");
+            assert!(costs.generate > Span::ZERO && costs.send > Span::ZERO && costs.aead_kib > Span::ZERO);
+        }
+        assert!(loaded(&chosen, SuiteId::P256).check > loaded(&auto, SuiteId::P256).check);
+        let costs = loaded(&auto, SuiteId::TripleDes);
+        assert_eq!(costs.derive, figure(SuiteId::TripleDes, "derive", "rustcrypto"));
+        assert!(costs.derive > costs.prove * 2, "an Rk is three blocks: {costs:?}");
+        assert_eq!(costs.generate, Span::ZERO);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_told_before_anything_is_measured() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        std::fs::write(&file, b"kept").unwrap();
+        for path in [dir.path().to_owned(), file.join("below.toml")] {
+            assert!(matches!(Output::begin(&path), Err(Failure::Internal(_))), "{path:?}");
+        }
+        drop(Output::begin(&file).unwrap());
+        assert_eq!(std::fs::read(&file).unwrap(), b"kept", "an interruption leaves what was there");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "and nothing beside it");
     }
 }

@@ -33,26 +33,36 @@ impl Stopwatch {
     }
 }
 
-/// A stop-watch over the time that this thread has been on a CPU, so that other processes do not count.
+/// A stop-watch over the time that this thread has been on a CPU, so that other processes do not count; where the system
+/// does not tell, over the wall clock.
 pub(super) struct CpuWatch {
-    from_ns: Option<u64>,
+    cpu_ns: Option<u64>,
+    wall: Stopwatch,
 }
 
 impl CpuWatch {
     pub(super) fn start() -> Self {
-        CpuWatch { from_ns: on_cpu_ns() }
+        CpuWatch { wall: Stopwatch::start(), cpu_ns: on_cpu_ns() }
     }
 
-    /// Nanoseconds, as far as the system counts them: Linux adds them up in ticks of some milliseconds.
-    pub(super) fn ns(&self) -> Option<u64> {
-        Some(on_cpu_ns()? - self.from_ns?)
+    pub(super) fn ns(&self) -> u64 {
+        match (self.cpu_ns, on_cpu_ns()) {
+            (Some(from), Some(until)) => until - from,
+            _ => self.wall.ns(),
+        }
     }
 }
 
-/// How long this thread has been on a CPU; Linux only.
+/// How long this thread has been on a CPU.
+#[cfg(target_os = "linux")]
 fn on_cpu_ns() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    text.split_whitespace().next()?.parse().ok()
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Some(u64::try_from(time.tv_sec).ok()? * 1_000_000_000 + u64::try_from(time.tv_nsec).ok()?)
+}
+
+#[cfg(not(target_os = "linux"))]
+const fn on_cpu_ns() -> Option<u64> {
+    None
 }
 
 /// How many threads can run at the same time.

@@ -12,7 +12,7 @@ use hdrhistogram::Histogram;
 use keystorm_model::client::{Cause, Step};
 use keystorm_model::server::ServerEffect;
 use keystorm_model::{CardId, Depth, SimTime, Span};
-use keystorm_reports::results::{Bucket, Counts, Failure, Phase, PhaseLatency, Renewals};
+use keystorm_reports::results::{Bucket, Counts, Failure, Phase, PhaseLatency, Renewals, ServerTime};
 use keystorm_reports::statistics::mser5;
 
 use crate::plan::WarmupPlan;
@@ -36,7 +36,7 @@ pub struct Recorder {
     /// Waiting time of datagrams at the server, microseconds, after the warm-up.
     pub server_wait_us: Histogram<u64>,
     /// Server CPU time spent after the warm-up.
-    pub server_busy: Span,
+    pub server_busy: ServerTime,
     /// Longest queue at the server.
     pub queue_max: u64,
     digest: Digest,
@@ -109,7 +109,7 @@ impl Recorder {
         Recorder {
             counts: Counts::default(),
             server_wait_us: histogram(DIGITS),
-            server_busy: Span::ZERO,
+            server_busy: ServerTime::default(),
             queue_max: 0,
             digest: Digest::new(count),
             unwaited: 0,
@@ -258,7 +258,7 @@ impl Recorder {
     }
 
     /// The server served a datagram from `start` on, which had waited since `arrived`.
-    pub fn served(&mut self, arrived: SimTime, start: SimTime, service: Span) {
+    pub fn served(&mut self, arrived: SimTime, start: SimTime, service: ServerTime) {
         if arrived < self.measured {
             // It belongs to the warm-up.
         } else if start == arrived {
@@ -269,7 +269,7 @@ impl Recorder {
         if start >= self.measured {
             self.server_busy += service;
         }
-        self.bucket(start).busy_ns += service.as_ns();
+        self.bucket(start).busy_ns += service.total();
     }
 
     /// So many datagrams wait at the server.
@@ -342,7 +342,7 @@ pub struct Recorded {
     /// See [`Recorder::server_wait_us`].
     pub server_wait_us: Histogram<u64>,
     /// See [`Recorder::server_busy`].
-    pub server_busy: Span,
+    pub server_busy: ServerTime,
     /// See [`Recorder::queue_max`].
     pub queue_max: u64,
     /// Latencies by phase.

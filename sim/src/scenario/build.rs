@@ -145,6 +145,7 @@ fn fleet(r: &Resolved) -> FleetPlan {
 fn card(r: &Resolved) -> CardPlan {
     let speed =
         BitRate(r.rate("card.speed").and_then(|rate| u32::try_from(rate).ok()).expect("a limited speed"));
+    let prove = r.of_suite("card", "prove").expect("every suite has it");
     CardPlan {
         rules: CardRules {
             tries: r.small("card.tries"),
@@ -164,7 +165,8 @@ fn card(r: &Resolved) -> CardPlan {
         speed,
         byte: CardPlan::byte_time(speed),
         command: r.span("card.command"),
-        prove: r.of_suite("card", "prove").expect("every suite has it"),
+        prove,
+        derive: r.of_suite("card", "derive").unwrap_or(prove),
         check: r.of_suite("card", "check").expect("every suite has it"),
         generate: r.of_suite("card", "generate").unwrap_or(Span::ZERO),
         hypothetical: hypothetical(r),
@@ -317,11 +319,15 @@ fn server(r: &Resolved) -> ServerPlan {
         queue: r.small("server.queue"),
         backend: Backend::ALL.into_iter().find(|backend| backend.name() == r.choice("server.backend")),
         costs: CostTable {
-            datagram: r.span("server.costs.datagram"),
+            receive: r.span("server.costs.receive"),
+            send: r.span("server.costs.send"),
             prove: r.of_suite("server.costs", "prove").expect("every suite has it"),
             check: r.of_suite("server.costs", "check").expect("every suite has it"),
+            derive: r.of_suite("server.costs", "derive").expect("every suite has it"),
             generate: r.of_suite("server.costs", "generate").unwrap_or(Span::ZERO),
+            channel: r.span("server.costs.channel"),
             aead: r.span("server.costs.aead"),
+            aead_kib: r.span("server.costs.aead_kib"),
             commit: r.span("server.costs.commit"),
         },
     }

@@ -226,7 +226,7 @@ pub const FEATURES: &[Feature] = &[
     feature("slow server", |dice, all| {
         set(all, "server.cores", dice.between(1, 2));
         set(all, "server.queue", dice.between(1, 40));
-        set(all, "server.costs.datagram", format!("{}ms", dice.between(1, 60)));
+        set(all, "server.costs.receive", format!("{}ms", dice.between(1, 60)));
         set(all, "server.costs.commit", format!("{}ms", dice.between(0, 200)));
     }),
 ];

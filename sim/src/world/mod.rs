@@ -285,7 +285,7 @@ impl World {
             desks,
             present: Present::new(plan.fleet.cards),
             server: Server::start(server_rules, seed, directory, plan.fleet.cards as usize),
-            station: Station::new(plan.server.cores, plan.server.queue, plan.server.costs)
+            station: Station::new(plan.server.cores, plan.server.queue)
                 .measured_from(SimTime::ZERO + plan.warmup.fixed().unwrap_or(Span::ZERO)),
             line: Line::new(plan.line.clone(), plan.faults.outages.clone()),
             recorder: Recorder::new(plan.horizon, plan.warmup),

@@ -152,7 +152,7 @@ impl World {
         let writes_before = if power == Power::steady() { 0 } else { self.cards.writes(card) };
         let mut memory = self.cards.memory(card);
         let done = visit.card.execute(&self.kind, &mut memory, &mut visit.draws, command, &mut power, answer);
-        self.crypto.ciphers += done.map_or(0, |work| u64::from(work.proves + work.checks));
+        self.crypto.ciphers += done.map_or(0, |work| u64::from(work.proves + work.checks + work.derives));
         let answered = done.is_ok().then_some(answer.as_slice());
         if self.recorder.is_load(at) {
             let writes = done.map_or_else(|_| self.cards.writes(card) - writes_before, |work| work.writes);

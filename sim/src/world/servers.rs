@@ -9,7 +9,7 @@ use keystorm_model::rings::Ring;
 use keystorm_model::secure::Direction;
 use keystorm_model::server::{Directory, ServerEffect, ServerWork};
 use keystorm_model::{ClientId, ConnectionId, SimTime, Span};
-use keystorm_reports::results::Phase;
+use keystorm_reports::results::{Phase, ServerPart, ServerTime};
 
 use crate::plan::{Mishap, SessionPlan};
 use crate::record::Origin;
@@ -83,8 +83,7 @@ impl World {
             self.serve_message(arrived, start, client, message, out);
         } else {
             self.recorder.counts.rejects += u64::from(taken.is_err());
-            let service = self.station.serve(start, 1, ServerWork::default());
-            self.recorder.served(arrived, start, service);
+            self.occupy(arrived, start, self.plan.server.costs.time_of(ServerWork::default(), 0));
         }
         // If the server has just crashed, it has forgotten what had arrived.
         if let Some(place) = self.assemblies.get_mut(&(client, Direction::Up)) {
@@ -107,18 +106,18 @@ impl World {
         let mut effects = std::mem::take(&mut self.server_out);
         let work = self.server.step(start, datagram, &mut effects);
         self.listen(start, datagram, &effects);
-        self.crypto.ciphers += u64::from(work.proves + work.checks);
+        self.crypto.ciphers += u64::from(work.proves + work.checks + work.derives);
         // Each message of session data is sealed at one end and opened at the other.
         self.crypto.aeads += 2 * u64::from(work.aeads);
         let service = match self.plan.load.session {
             SessionPlan::Probe(plan) if work.probes > 0 => {
                 let mut draws = Seed(self.plan.seed).open(Purpose::Service, connection_of(datagram).0);
-                self.station.occupy(start, sample::service(plan, &mut draws))
+                let service = sample::service(plan, &mut draws).as_ns();
+                ServerTime::default().with(ServerPart::Probe, service)
             }
-            _ => self.station.serve(start, self.datagrams(&effects), work),
+            _ => self.plan.server.costs.time_of(work, self.datagrams(&effects)),
         };
-        let finish = start + service;
-        self.recorder.served(arrived, start, service);
+        let finish = self.occupy(arrived, start, service);
         for &effect in &effects.effects {
             match effect {
                 ServerEffect::Answer { datagram, sequence, copy } => {
@@ -145,13 +144,25 @@ impl World {
         self.server_out = effects;
     }
 
-    /// How many datagrams an answer takes; 1 where there is none.
+    /// Occupies a core with a datagram that came at `arrived`, and returns when that is over.
+    fn occupy(&mut self, arrived: SimTime, start: SimTime, service: ServerTime) -> SimTime {
+        let span = Span::from_ns(service.total());
+        self.station.occupy(start, span);
+        self.recorder.served(arrived, start, service);
+        start + span
+    }
+
+    /// How many datagrams are sent.
     fn datagrams(&self, effects: &Outbox<ServerEffect>) -> u64 {
         let fragments = effects.effects.iter().map(|&effect| match effect {
-            ServerEffect::Answer { datagram, .. } => self.line.fragments(effects.get(datagram).len()),
-            _ => 1,
+            ServerEffect::Answer { datagram, .. }
+            | ServerEffect::Stale { datagram, .. }
+            | ServerEffect::ProbeAnswer { datagram, .. } => {
+                self.line.fragments(effects.get(datagram).len()) as u64
+            }
+            _ => 0,
         });
-        fragments.max().unwrap_or(1) as u64
+        fragments.sum()
     }
 
     /// Lets the checkers hear what the server has just done with `datagram`.

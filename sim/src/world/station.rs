@@ -5,10 +5,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use keystorm_model::server::ServerWork;
 use keystorm_model::{ClientId, SimTime, Span};
-
-use crate::plan::CostTable;
 
 /// A datagram that waits for a core.
 pub struct Waiting {
@@ -22,7 +19,6 @@ pub struct Waiting {
 
 /// Cores and queue.
 pub struct Station {
-    costs: CostTable,
     capacity: usize,
     /// When each core is free, earliest first.
     free_at: BinaryHeap<Reverse<SimTime>>,
@@ -40,9 +36,8 @@ pub struct Station {
 
 impl Station {
     /// A station with `cores` cores and room for `capacity` waiting datagrams.
-    pub fn new(cores: u16, capacity: u32, costs: CostTable) -> Self {
+    pub fn new(cores: u16, capacity: u32) -> Self {
         Station {
-            costs,
             capacity: capacity as usize,
             free_at: (0..cores).map(|_| Reverse(SimTime::ZERO)).collect(),
             queue: VecDeque::new(),
@@ -135,22 +130,9 @@ impl Station {
         self.spare.push(served.datagram);
     }
 
-    /// Occupies the earliest core from `start` on for `work` and for so many datagrams, of which a request and its answer
-    /// are one together; returns for how long.
-    pub fn serve(&mut self, start: SimTime, datagrams: u64, work: ServerWork) -> Span {
-        let service = self.costs.datagram * datagrams
-            + self.costs.prove * u64::from(work.proves)
-            + self.costs.check * u64::from(work.checks)
-            + self.costs.generate * u64::from(work.generates)
-            + self.costs.aead * u64::from(work.aeads)
-            + self.costs.commit * u64::from(work.commits);
-        self.occupy(start, service)
-    }
-
-    /// Occupies the earliest core from `start` on for `service`, and returns that.
-    pub fn occupy(&mut self, start: SimTime, service: Span) -> Span {
+    /// Occupies the earliest core from `start` on for `service`.
+    pub fn occupy(&mut self, start: SimTime, service: Span) {
         *self.free_at.peek_mut().expect("a server has a core") = Reverse(start + service);
-        service
     }
 }
 
@@ -158,16 +140,10 @@ impl Station {
 mod tests {
     use super::*;
 
+    const SERVICE: Span = Span::from_us(10);
+
     fn station(cores: u16) -> Station {
-        let costs = CostTable {
-            datagram: Span::from_us(10),
-            prove: Span::from_us(3),
-            check: Span::from_us(4),
-            generate: Span::from_us(20),
-            aead: Span::from_us(2),
-            commit: Span::from_us(100),
-        };
-        Station::new(cores, 2, costs)
+        Station::new(cores, 2)
     }
 
     fn us(us: u64) -> SimTime {
@@ -175,19 +151,12 @@ mod tests {
     }
 
     #[test]
-    fn service_adds_up_its_parts() {
-        let work = ServerWork { proves: 2, checks: 1, generates: 1, aeads: 1, commits: 1, probes: 0 };
-        assert_eq!(station(1).serve(us(0), 1, work), Span::from_us(142));
-        assert_eq!(station(1).serve(us(0), 3, work), Span::from_us(162), "an answer in three datagrams");
-    }
-
-    #[test]
     fn a_core_serves_one_at_a_time() {
         let mut station = station(2);
         assert!(station.is_idle(us(0)));
-        station.serve(us(0), 1, ServerWork::default());
+        station.occupy(us(0), SERVICE);
         assert!(station.is_idle(us(0)), "the second core is free");
-        station.serve(us(0), 1, ServerWork::default());
+        station.occupy(us(0), SERVICE);
         assert!(!station.is_idle(us(9)));
         assert!(station.is_idle(us(10)));
     }
@@ -196,7 +165,7 @@ mod tests {
     fn a_crash_empties_queue_and_cores() {
         let mut station = station(2);
         for _ in 0..2 {
-            station.serve(us(0), 1, ServerWork::default());
+            station.occupy(us(0), SERVICE);
         }
         assert!(station.enqueue(us(1), ClientId(1), b"a"));
         assert_eq!((station.crash(us(5), us(9)), station.waiting(), station.next_start()), (1, 0, None));
@@ -207,14 +176,14 @@ mod tests {
     #[test]
     fn the_queue_is_first_come_first_served_and_bounded() {
         let mut station = station(1);
-        station.serve(us(0), 1, ServerWork::default());
+        station.occupy(us(0), SERVICE);
         assert!(station.enqueue(us(1), ClientId(1), b"a"));
         assert!(station.enqueue(us(2), ClientId(2), b"b"));
         assert!(!station.enqueue(us(3), ClientId(3), b"c"), "the queue is full");
         assert_eq!(station.next_start(), Some(us(10)));
         let first = station.dequeue(us(10)).unwrap();
         assert_eq!((first.client, first.arrived), (ClientId(1), us(1)));
-        station.serve(us(10), 1, ServerWork::default());
+        station.occupy(us(10), SERVICE);
         assert_eq!(station.next_start(), Some(us(20)));
         assert_eq!(station.waited(), 9_000);
         station.settle(us(25));

@@ -165,11 +165,11 @@ pub(crate) const FAULTS: &[Fault] = &[
     by_clock("a server that is down", &["faults.server_down=[{at='2s',for='700ms'},{at='4s',for='9ms'}]"]),
     by_clock(
         "a server that crashes",
-        &["faults.server_crash={every='2s',for='300ms'}", "server.costs.datagram=3ms"],
+        &["faults.server_crash={every='2s',for='300ms'}", "server.costs.receive=3ms"],
     ),
     by_clock("periods that turn", &["update.periods=['3s','5s']", "update.due=none"]),
     by_clock("impatient clients", &["line.retry.first=7100us", "line.retry.tries=9"]),
-    by_clock("a full queue", &["server.cores=1", "server.queue=2", "server.costs.datagram=9ms"]),
+    by_clock("a full queue", &["server.cores=1", "server.queue=2", "server.costs.receive=9ms"]),
     by_clock(
         "all at once",
         &[

@@ -57,9 +57,12 @@ periods = ["30d"]
 [server]
 cores = 1
 [server.costs]
-datagram = "5500us"
-aes-128 = { prove = "0s", check = "0s" }
+receive = "5500us"
+send = "0s"
+aes-128 = { prove = "0s", check = "0s", derive = "0s" }
+channel = "0s"
 aead = "0s"
+aead_kib = "0s"
 commit = "0s"
 [turmoil]
 tick = "1ms"
@@ -196,7 +199,7 @@ fn engines_agree_in_distribution_under_contention() {
 /// Fixed delays below the tick, no faults, and no one waits at the server: only at the clients.
 const DESKS: [&str; 5] = [
     "server.cores=64",
-    "server.costs.datagram=40us",
+    "server.costs.receive=40us",
     "fleet.clients=6",
     "line.delay.fixed=300us",
     "update.periods=['30d']",

@@ -20,7 +20,7 @@ fn connections_from_before_a_crash_are_stale_and_their_renewals_are_done_again()
 /// A server of one slow core has a queue to lose, and an answer that it had not given.
 #[test]
 fn queue_and_service_are_lost_in_a_crash_and_counted() {
-    let slow = ["server.cores=1", "server.costs.datagram=60ms", "load.window=30s", "line.retry.tries=9"];
+    let slow = ["server.cores=1", "server.costs.receive=60ms", "load.window=30s", "line.retry.tries=9"];
     let calm = run(quiet_but(&slow));
     assert_eq!((calm.results.counts.requests_lost_in_crashes, calm.results.counts.messages_lost), (0, 0));
     let crash = "faults.server_down=[{at='15s',for='1ms'}]";

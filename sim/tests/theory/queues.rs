@@ -120,7 +120,7 @@ impl Case {
         let horizon = horizon as f64;
         [
             waited / server.wait_us.len() as f64 / SERVICE_NS,
-            server.busy_ns as f64 / horizon / f64::from(self.cores),
+            server.busy.total() as f64 / horizon / f64::from(self.cores),
             queued / horizon,
         ]
     }

@@ -112,6 +112,6 @@ fn each_command_says_what_work_it_was() {
     let store = Instruction::store_key(key(Ring::External, 4), &value);
     assert_eq!(desk.work_of(store), CardWork { writes: 2, ..none }, "the key and its counter");
     let derive = Instruction::derive_key(key(Ring::External, 4), &[7; 16]);
-    assert_eq!(desk.work_of(derive), CardWork { proves: 1, writes: 2, ..none });
+    assert_eq!(desk.work_of(derive), CardWork { derives: 1, writes: 2, ..none });
     assert_eq!(desk.chip.writes(&KIND), 1 + 2 + 1 + 2 + 2);
 }

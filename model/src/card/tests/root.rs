@@ -63,7 +63,7 @@ fn renew_root_derives_both_keys_from_the_old_root() {
     let (data, status, work) =
         desk.execute(&mut Power::steady(), &short(Instruction::renew_root(&RANDOMS))).unwrap();
     assert_eq!((data, status), (vec![], 0x9000));
-    assert_eq!(work, CardWork { proves: 2, writes: 3, ..CardWork::default() });
+    assert_eq!(work, CardWork { derives: 2, writes: 3, ..CardWork::default() });
     assert_eq!((desk.key(Ring::Internal, 1), desk.key(Ring::External, 2)), (internal, external));
     assert_eq!(desk.torn(), 0);
 }
