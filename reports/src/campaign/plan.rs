@@ -21,7 +21,7 @@ pub struct Standing {
     /// The interval that the verdict rests on; a maximum has none.
     pub interval: Option<Interval>,
     /// Where the figure counts events: the interval of their share.
-    pub share: Option<(f64, f64)>,
+    pub share: Option<Interval>,
     /// `met`, `missed`, `undecided`, `no figure`.
     pub verdict: &'static str,
 }
@@ -35,13 +35,13 @@ pub struct Tried {
     pub runs: usize,
     /// Against each bound.
     pub standings: Vec<Standing>,
-    /// Whether it keeps all of them.
-    pub keeps_all: bool,
+    /// Whether it keeps all of them: `yes`, `no`, `undecided`.
+    pub keeps_all: &'static str,
 }
 
 impl Tried {
     /// A row of a point that was looked at.
-    pub fn new(point: &PointRows, standings: Vec<Standing>, keeps_all: bool) -> Tried {
+    pub fn new(point: &PointRows, standings: Vec<Standing>, keeps_all: &'static str) -> Tried {
         Tried { value: point.values[0].clone(), runs: point.runs.len(), standings, keeps_all }
     }
 }
@@ -53,7 +53,11 @@ pub fn plan_table(key: &str, bounds: &[Bound]) -> Table<Tried> {
             Cell::text(row.value.as_str())
         }),
         Column::int("replications", "Runs that were made with it.", |row: &Tried| row.runs as u64),
-        Column::new("keeps_all", "`yes` if every bound is met.", |row: &Tried| yes_or_no(row.keeps_all)),
+        Column::new(
+            "keeps_all",
+            "`yes` if every bound is met, `no` if one is missed, or `undecided`.",
+            |row: &Tried| Cell::text(row.keeps_all),
+        ),
     ];
     for (place, bound) in bounds.iter().enumerate() {
         let measure = &bound.measure;
@@ -71,7 +75,7 @@ pub fn plan_table(key: &str, bounds: &[Bound]) -> Table<Tried> {
             format!("{measure}_share_ci95_high"),
             "Of a count: upper end of the share's interval.",
             9,
-            |standing| Some(standing.share?.1),
+            |standing| Some(standing.share?.high),
         );
         columns.push(Column::new(
             format!("{} verdict", bound.name),
@@ -80,10 +84,6 @@ pub fn plan_table(key: &str, bounds: &[Bound]) -> Table<Tried> {
         ));
     }
     Table::new("plan.csv", "One row per value that was tried, in the order of the values.", columns)
-}
-
-fn yes_or_no(yes: bool) -> Cell<'static> {
-    Cell::text(if yes { "yes" } else { "no" })
 }
 
 /// The same for people.
@@ -99,7 +99,7 @@ pub fn plan_text(key: &str, bounds: &[Bound], tried: &[Tried]) -> String {
                 .interval
                 .map_or(String::new(), |Interval { low, high }| format!(" ({low:.3} to {high:.3})"));
             let share =
-                standing.share.map_or(String::new(), |(_, high)| format!(" (share below {high:.1e})"));
+                standing.share.map_or(String::new(), |share| format!(" (share below {:.1e})", share.high));
             cells.push(format!("{figure}{ends}{share}"));
             cells.push(standing.verdict.to_owned());
         }

@@ -51,9 +51,9 @@ impl PointRows {
         self.runs.iter().filter_map(|run| run.cell(column)?.parse::<u64>().ok()).sum()
     }
 
-    /// The 95 % interval of a share, all runs together.
-    pub fn share(&self, measure: &Measure) -> Option<(f64, f64)> {
-        clopper_pearson(self.total(&measure.name), self.total(measure.trials?))
+    /// The interval of a share, all runs together.
+    pub fn share(&self, measure: &Measure, confidence: f64) -> Option<Interval> {
+        clopper_pearson(self.total(&measure.name), self.total(measure.trials?), confidence)
     }
 }
 
@@ -163,9 +163,11 @@ fn measure_columns(measure: &Measure, columns: &mut Vec<Column<PointRows>>) {
         let trials = row.total(measure.trials?);
         (trials > 0).then(|| row.total(&measure.name) as f64 / trials as f64)
     });
-    share("share_ci95_low", "Lower end of the share's interval.", |row, measure| Some(row.share(measure)?.0));
-    share("share_ci95_high", "Upper end of the share's interval.", |row, measure| {
-        Some(row.share(measure)?.1)
+    share("share_ci95_low", "Lower end of the share's interval.", |row, of| {
+        Some(row.share(of, CONFIDENCE)?.low)
+    });
+    share("share_ci95_high", "Upper end of the share's interval.", |row, of| {
+        Some(row.share(of, CONFIDENCE)?.high)
     });
 }
 
@@ -243,10 +245,10 @@ pub fn differences_table(axes: &[String]) -> Table<Difference> {
     real("difference_ci95_high", "Upper end.", |row| Some(row.interval()?.high));
     columns.push(Column::new(
         "significant",
-        "`yes` if the interval does not hold 0; empty where there is none.",
-        |row: &Difference| match row.interval() {
-            Some(interval) => Cell::text(if interval.excludes_zero() { "yes" } else { "no" }),
-            None => Cell::Empty,
+        "`yes` if the interval does not hold 0 and there are four pairs at least; empty where there is no interval.",
+        |row: &Difference| match (row.interval(), row.estimate) {
+            (Some(_), Some(estimate)) => Cell::text(if estimate.is_significant() { "yes" } else { "no" }),
+            _ => Cell::Empty,
         },
     ));
     Table::new(

@@ -13,7 +13,7 @@ use crate::campaign::{
 use crate::dir::DirError;
 use crate::manifest::{MANIFEST_FILE, PLAN_KIND, kind_of};
 use crate::number::{counted, grouped};
-use crate::statistics::clopper_pearson;
+use crate::statistics::{CONFIDENCE, Interval, clopper_pearson};
 
 /// The figures that are plotted and listed.
 const SHOWN: [(&str, &str); 8] = [
@@ -101,9 +101,10 @@ impl StoredCampaign {
         let runs: usize = self.points.iter().map(|point| point.runs.len()).sum();
         let total = |column: &str| self.points.iter().map(|point| point.total(column)).sum::<u64>();
         let (stranded, cards) = (total("cards_stranded"), total("cards"));
-        let below = clopper_pearson(stranded, cards).map_or(String::new(), |(_, high)| {
-            format!("; the share is below {high:.1e} with 95 % confidence")
-        });
+        let below = clopper_pearson(stranded, cards, CONFIDENCE)
+            .map_or(String::new(), |Interval { high, .. }| {
+                format!("; the share is below {high:.1e} with 95 % confidence")
+            });
         let mut tiles = Vec::new();
         if let Some(plan) = &self.plan {
             let key = &self.shape.axes[0].0;
@@ -117,7 +118,7 @@ impl StoredCampaign {
                 None => Tile {
                     name: "Answer",
                     figure: "none".into(),
-                    more: format!("no value of {key} that was tried keeps every bound"),
+                    more: format!("no value of {key} that was tried is shown to keep every bound"),
                 },
             });
         }

@@ -19,7 +19,7 @@ pub(crate) fn run(scratch: &TempDir, name: &str, results: &Results, manifest: &M
     dir.commit().unwrap()
 }
 
-/// A sweep of two keys, two replications at each of four points; the second value of the first key keeps `more` holders.
+/// A sweep of two keys, four replications at each of four points; the second value of the first key keeps `more` holders.
 pub(crate) fn sweep(place: &Path, more: u64) -> CampaignDir {
     let values = [["0%", "a"], ["0%", "b"], ["5%", "a"], ["5%", "b"]];
     let points: Vec<Value> =
@@ -27,14 +27,14 @@ pub(crate) fn sweep(place: &Path, more: u64) -> CampaignDir {
     let manifest = json!({
         "keystorm": SWEEP_KIND, "scenario": "month-turn", "version": "0.1.0", "scenario_text": "line.loss = \"0\"\n",
         "axes": [{ "key": "line.loss", "values": ["0%", "5%"] }, { "key": "update.recovery", "values": ["a", "b"] }],
-        "points": points, "seed": 7, "replications": 2, "until": null, "base": 1,
+        "points": points, "seed": 7, "replications": 4, "until": null, "base": 1,
     });
     let dir = CampaignDir::open(place, &manifest, |there, wanted| {
         (there != wanted).then(|| "something".to_owned())
     })
     .unwrap();
     for point in 1..=4u32 {
-        for replication in 1..=2u32 {
+        for replication in 1..=4u32 {
             let mut results = results();
             results.run.seed = 6 + u64::from(replication);
             results.counts.line_bytes += u64::from(replication) * 1_000;
@@ -142,7 +142,7 @@ fn the_page_of_a_sweep_comes_from_its_records() {
         "line.loss = 0%, 5%; update.recovery = a, b",
         "update.recovery a",
         "line.loss, %",
-        "<td class=\"n\">4</td><td>5%</td><td>b</td><td class=\"n\">2</td>",
+        "<td class=\"n\">4</td><td>5%</td><td>b</td><td class=\"n\">4</td>",
         "--vary &#39;line.loss=0%,5%&#39;",
         "--base &#39;line.loss=0%,update.recovery=a&#39;",
     ] {

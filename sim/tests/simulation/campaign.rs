@@ -363,6 +363,40 @@ fn a_plan_holds_a_maximum_against_its_bound_in_every_run() {
     assert_eq!(rows(&dir.path().join("p/plan.csv"))[0]["keeps_all"], "no", "{}", stdout(&output));
 }
 
+/// What the runs do not show is not said to be so: not that a value keeps a bound, nor that none does.
+#[test]
+fn a_plan_tells_undecided_values_from_those_that_miss() {
+    let dir = with_small_scenario();
+    let sweep = ["sweep", "small.toml", "--vary", "line.loss=5%", "--replications", "8", "--out", "s"];
+    assert_code(&keystorm(dir.path(), &sweep), 0);
+    let mean = rows(&dir.path().join("s/sweep.csv"))[0]["messages_sent_mean"].clone();
+    let plan = |bound: &str, out: &str| {
+        let slo = format!("messages_sent<={bound}");
+        let plan = [
+            "plan",
+            "small.toml",
+            "--slo",
+            &slo,
+            "--vary",
+            "line.loss=5%",
+            "--replications",
+            "8",
+            "--out",
+            out,
+        ];
+        let output = keystorm(dir.path(), &plan);
+        assert_code(&output, 4);
+        (stderr(&output), rows(&dir.path().join(out).join("plan.csv"))[0]["keeps_all"].clone())
+    };
+    let (said, keeps) = plan(&mean, "undecided");
+    let words = "SLO NOT SHOWN: no value of line.loss is shown to keep every bound with 8 replications: 1 undecided, 0 missed";
+    assert!(said.contains(words), "{said}");
+    assert_eq!(keeps, "undecided");
+    let (said, keeps) = plan("1", "missed");
+    assert!(said.contains("SLO MISSED: no value of line.loss keeps every bound"), "{said}");
+    assert_eq!(keeps, "no");
+}
+
 #[test]
 fn a_run_can_be_a_gate() {
     let dir = with_small_scenario();
