@@ -1,6 +1,7 @@
 //! `plan.csv`: which values were tried, and how each stands against the bounds.
 
-use super::tables::PointRows;
+use super::measures::Measure;
+use super::tables::{PointRows, axis_column};
 use crate::statistics::Interval;
 use crate::table::{Cell, Column, Table};
 
@@ -10,7 +11,7 @@ pub struct Bound {
     /// As it was asked for: `auth_ms_p99<=12000`.
     pub name: String,
     /// `auth_ms_p99`.
-    pub measure: String,
+    pub measure: Measure,
 }
 
 /// How a value stands against one bound.
@@ -46,13 +47,12 @@ impl Tried {
     }
 }
 
-/// The table of `plan.csv`; `key` is what varies.
+/// The table of `plan.csv`; `key` is what varies. What it is read for comes first.
 pub fn plan_table(key: &str, bounds: &[Bound]) -> Table<Tried> {
     let mut columns = vec![
-        Column::new(key.to_owned(), "The value that was tried.", |row: &Tried| {
+        Column::new(axis_column(key), "The value that was tried.", |row: &Tried| {
             Cell::text(row.value.as_str())
         }),
-        Column::int("replications", "Runs that were made with it.", |row: &Tried| row.runs as u64),
         Column::new(
             "keeps_all",
             "`yes` if every bound is met, `no` if one is missed, or `undecided`.",
@@ -60,30 +60,41 @@ pub fn plan_table(key: &str, bounds: &[Bound]) -> Table<Tried> {
         ),
     ];
     for (place, bound) in bounds.iter().enumerate() {
-        let measure = &bound.measure;
-        let mut real = |name: String, doc: &'static str, decimals, value: fn(&Standing) -> Option<f64>| {
-            columns.push(Column::new(name, doc, move |row: &Tried| {
-                Cell::real(value(&row.standings[place]), decimals)
-            }));
-        };
-        real(measure.clone(), "The figure over all runs.", 6, |standing| standing.figure);
-        real(format!("{measure}_ci95_low"), "Lower end of its interval.", 6, |standing| {
-            Some(standing.interval?.low)
-        });
-        real(format!("{measure}_ci95_high"), "Upper end.", 6, |standing| Some(standing.interval?.high));
-        real(
-            format!("{measure}_share_ci95_high"),
-            "Of a count: upper end of the share's interval.",
-            9,
-            |standing| Some(standing.share?.high),
-        );
+        let (number, name) = (place + 1, bound.name.clone());
+        columns
+            .push(Column::new(format!("slo{number}"), "A bound.", move |_: &Tried| Cell::text(name.clone())));
         columns.push(Column::new(
-            format!("{} verdict", bound.name),
-            "What that says about the bound.",
+            format!("slo{number}_verdict"),
+            "How the value stands against it.",
             move |row: &Tried| Cell::text(row.standings[place].verdict),
         ));
     }
+    columns.push(Column::int("replications", "Runs that were made with it.", |row: &Tried| row.runs as u64));
+    for (place, bound) in bounds.iter().enumerate() {
+        if bounds[..place].iter().all(|other| other.measure.name != bound.measure.name) {
+            figure_columns(place, &bound.measure, &mut columns);
+        }
+    }
     Table::new("plan.csv", "One row per value that was tried, in the order of the values.", columns)
+}
+
+/// The figure of the bound at `place`, once for all bounds on it.
+fn figure_columns(place: usize, measure: &Measure, columns: &mut Vec<Column<Tried>>) {
+    let name = &measure.name;
+    let mut real = |name: String, doc: &'static str, decimals, value: fn(&Standing) -> Option<f64>| {
+        columns.push(Column::new(name, doc, move |row: &Tried| {
+            Cell::real(value(&row.standings[place]), decimals)
+        }));
+    };
+    real(name.clone(), "The figure over all runs.", 6, |standing| standing.figure);
+    real(format!("{name}_low"), "Lower end of the interval that the verdict rests on.", 6, |standing| {
+        Some(standing.interval?.low)
+    });
+    real(format!("{name}_high"), "Upper end.", 6, |standing| Some(standing.interval?.high));
+    if measure.trials.is_some() {
+        let doc = "Upper end of the interval of the share of all trials.";
+        real(format!("{name}_share_high"), doc, 9, |standing| Some(standing.share?.high));
+    }
 }
 
 /// The same for people.

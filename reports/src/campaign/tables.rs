@@ -120,6 +120,11 @@ pub fn sweep_table(axes: &[String]) -> Table<PointRows> {
     )
 }
 
+/// The column of a key that varies: its name, apart from the columns of summary.csv.
+pub(crate) fn axis_column(key: &str) -> String {
+    if summary_table().header().any(|name| name == key) { format!("varied_{key}") } else { key.to_owned() }
+}
+
 /// The number of a row's point, and what each axis says there.
 type PointOf<R> = fn(&R) -> (u32, &[String]);
 
@@ -129,7 +134,9 @@ fn point_columns<R: 'static>(axes: &[String], point: PointOf<R>) -> Vec<Column<R
     })];
     for (place, axis) in axes.iter().enumerate() {
         let doc = format!("What `{axis}` is there.");
-        columns.push(Column::new(axis.clone(), doc, move |row: &R| Cell::text(point(row).1[place].as_str())));
+        columns.push(Column::new(axis_column(axis), doc, move |row: &R| {
+            Cell::text(point(row).1[place].as_str())
+        }));
     }
     columns
 }

@@ -6,7 +6,7 @@ use keystorm_reports::campaign::Until;
 use serde_json::{Map, Value, json};
 
 use crate::plan::Plan;
-use crate::run::VERSION;
+use crate::run::build;
 use crate::scenario::{self, ScenarioError};
 use crate::shell::quoted;
 
@@ -41,6 +41,8 @@ pub struct Campaign {
     pub until: Option<Until>,
     /// The point that the others are held against, from 1.
     pub base: Option<u32>,
+    /// The bounds of a plan.
+    pub bounds: Vec<String>,
 }
 
 impl Campaign {
@@ -62,7 +64,16 @@ impl Campaign {
         };
         let points = points.into_iter().map(point).collect::<Result<_, ScenarioError>>()?;
         let (scenario, overrides) = (scenario.to_owned(), overrides.to_vec());
-        Ok(Campaign { scenario, overrides, grid, points, replications, until: None, base: None })
+        Ok(Campaign {
+            scenario,
+            overrides,
+            grid,
+            points,
+            replications,
+            until: None,
+            base: None,
+            bounds: Vec::new(),
+        })
     }
 
     /// The scenario's name.
@@ -104,7 +115,7 @@ impl Campaign {
         Value::Object(Map::from_iter([
             ("keystorm".into(), kind.into()),
             ("format".into(), FORMAT.into()),
-            ("version".into(), VERSION.into()),
+            ("version".into(), build().into()),
             ("scenario".into(), self.name().into()),
             ("scenario_text".into(), self.points[0].plan.resolved.clone().into()),
             ("axes".into(), axes.into()),
@@ -113,6 +124,7 @@ impl Campaign {
             ("replications".into(), self.replications.into()),
             ("until".into(), until.into()),
             ("base".into(), self.base.into()),
+            ("bounds".into(), json!(self.bounds)),
         ]))
     }
 }

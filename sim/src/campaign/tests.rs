@@ -52,6 +52,7 @@ fn a_grid_has_every_combination_or_goes_in_lockstep() {
     for (vary, zip, without, said) in [
         (&["a=1..3", "b=x,y"][..], true, &[][..], "equally many"),
         (&["a=1", "a=2"], false, &[], "varies twice"),
+        (&["seed=1,2"], false, &[], "`seed` cannot vary"),
         (&["a=1,2"], false, &["c=1"], "does not vary"),
         (&["a=1,2"], false, &["a=7"], "never 7"),
         (&["a=1..1000", "b=1..1000"], false, &[], "more than"),

@@ -13,14 +13,15 @@ use crate::campaign::{Campaign, Grid};
 use super::args::Plan;
 use super::campaign::{PLAN, default_place, failure, idle_faults, with_surroundings};
 use super::progress::catch_interrupts;
-use super::{Failure, print};
+use super::{Failure, both, print};
 
 pub(super) fn plan(arguments: &Plan) -> Result<(), Failure> {
     let campaign = campaign(arguments)?;
     catch_interrupts()?;
-    let asked: Vec<String> = arguments.slo.iter().map(Slo::to_string).collect();
-    let place =
-        arguments.out.clone().unwrap_or_else(|| default_place(PLAN, &campaign, &arguments.common, &asked));
+    let place = arguments
+        .out
+        .clone()
+        .unwrap_or_else(|| default_place(PLAN, &campaign, &arguments.common, &campaign.bounds));
     let dir = CampaignDir::open(&place, &campaign.manifest(PLAN), what_differs)?;
     let count = campaign.points.len() as u32;
     let mut looks: BTreeMap<u32, Look> = BTreeMap::new();
@@ -45,7 +46,10 @@ fn campaign(arguments: &Plan) -> Result<Campaign, Failure> {
     }
     let points = grid.points().map_err(Failure::Usage)?;
     let common = &arguments.common;
-    Ok(Campaign::load(&common.scenario, &common.overrides(), grid, points, arguments.replications)?)
+    let mut campaign =
+        Campaign::load(&common.scenario, &common.overrides(), grid, points, arguments.replications)?;
+    campaign.bounds = arguments.slo.iter().map(Slo::to_string).collect();
+    Ok(campaign)
 }
 
 fn conclude(
@@ -57,7 +61,7 @@ fn conclude(
 ) -> Result<(), Failure> {
     let key = campaign.grid.axes[0].key.as_str();
     let bounds: Vec<Bound> = (arguments.slo.iter())
-        .map(|slo| Bound { name: slo.to_string(), measure: slo.measure.name.clone() })
+        .map(|slo| Bound { name: slo.to_string(), measure: slo.measure.clone() })
         .collect();
     let tried: Vec<Tried> = looks.values().map(tried).collect();
     let table = plan_table(key, &bounds);
@@ -73,19 +77,16 @@ fn conclude(
     text.push_str(&sentence(arguments, campaign, answer, looks));
     text.push_str(&format!("Written to {}\n", dir.place().display()));
     print(&text)?;
-    let idle: Vec<_> = looks
-        .values()
-        .flat_map(|look| &look.rows.runs)
-        .filter_map(|run| Some(((run.point, run.replication), run.idle_faults.first()?.clone())))
-        .collect();
-    idle_faults(campaign, &idle)?;
-    match answer.first {
+    let runs = looks.values().flat_map(|look| &look.rows.runs);
+    let idle = idle_faults(runs, |run| campaign.command(run.0, run.1));
+    let answered = match answer.first {
         Some(_) => Ok(()),
         None if looks.values().all(|look| look.keeps() == Keeps::NotAll) => {
             Err(Failure::Slo(format!("SLO MISSED: {}", nothing(key, campaign.replications, looks))))
         }
         None => Err(Failure::Slo(format!("SLO NOT SHOWN: {}", nothing(key, campaign.replications, looks)))),
-    }
+    };
+    both(idle, answered)
 }
 
 fn tried(look: &Look) -> Tried {
