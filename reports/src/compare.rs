@@ -173,7 +173,7 @@ impl Contrast {
     }
 
     fn is_significant(&self) -> bool {
-        self.interval().is_some_and(|interval| interval.excludes_zero())
+        self.difference.is_significant()
     }
 
     fn relative(&self) -> Option<f64> {
@@ -260,7 +260,7 @@ pub fn compare_campaigns(a: &StoredCampaign, b: &StoredCampaign) -> Result<Compa
     let welch = judged.iter().filter(|contrast| !contrast.paired).count();
     text.push_str(&format!(
         "{} of {} figures differ significantly ({} paired by seed, {welch} by Welch's t; 95 %: of figures that are the same, \
-         one in 20 seems to differ).\n",
+         one in 20 seems to differ; below four runs none does).\n",
         significant.len(),
         judged.len(),
         judged.len() - welch,

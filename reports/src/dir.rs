@@ -59,12 +59,12 @@ pub enum DirError {
         found: String,
     },
     /// A campaign has runs that are not made yet. A matter of usage: exit code 2.
-    #[error("{} is not finished: {missing} runs are missing; the command that began it goes on with it", path.display())]
+    #[error("{} is not finished: {missing}; the command that began it goes on with it", path.display())]
     Unfinished {
         /// The directory.
         path: PathBuf,
-        /// How many runs are missing.
-        missing: usize,
+        /// What is missing.
+        missing: String,
     },
     /// A file is not what keystorm wrote. Exit code 1.
     #[error("{} is damaged: {what}; make it again", path.display())]

@@ -46,9 +46,13 @@ impl Estimate {
     /// A figure with the part that each run has in it: independent numbers of which the figure is the mean, or nearly. Of a
     /// mean these are the values of the runs, of another figure the jackknife's pseudo-values (Tukey, Annals of Mathematical
     /// Statistics 29, 1958): n times the figure of all runs less n - 1 times that of all but one.
-    pub fn of(figure: f64, parts: &[f64]) -> Estimate {
+    ///
+    /// `step` is the distance of the values that a part can have: what is rounded to it, or counted, can hide a spread of
+    /// half a step, so that equal parts make no figure certain.
+    pub fn of(figure: f64, parts: &[f64], step: f64) -> Estimate {
         let Sample { n, sd, .. } = Sample::of(parts);
-        Estimate { n, figure, error: sd.map(|sd| (sd / (n as f64).sqrt(), (n - 1) as f64)) }
+        let error = |sd: f64| (sd.max(step / 2.0) / (n as f64).sqrt(), (n - 1) as f64);
+        Estimate { n, figure, error: sd.map(error) }
     }
 
     /// A figure of which nothing says how sure it is.
@@ -66,7 +70,16 @@ impl Estimate {
         let half = self.half_width(confidence)?;
         Some(Interval { low: self.figure - half, high: self.figure + half })
     }
+
+    /// Whether a difference is significant: its 95 % interval leaves 0 out, and it rests on [`FEWEST`] runs or pairs.
+    pub fn is_significant(&self) -> bool {
+        self.n >= FEWEST
+            && self.interval(CONFIDENCE).is_some_and(|Interval { low, high }| low > 0.0 || high < 0.0)
+    }
 }
+
+/// Fewest runs or pairs of them that make a difference significant.
+pub const FEWEST: usize = 4;
 
 /// The ends of a confidence interval.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -77,21 +90,13 @@ pub struct Interval {
     pub high: f64,
 }
 
-impl Interval {
-    /// Whether 0 lies outside: what it is a difference of is significantly different.
-    pub fn excludes_zero(&self) -> bool {
-        self.low > 0.0 || self.high < 0.0
-    }
-}
-
 /// The difference `b - a` of two independent figures, whose spreads may differ, with the error of Welch (Biometrika 34, 1947)
 /// and the degrees of freedom of Satterthwaite.
 pub fn welch(a: &Estimate, b: &Estimate) -> Estimate {
     let error = a.error.zip(b.error).map(|((of_a, degrees_a), (of_b, degrees_b))| {
         let variance = of_a.powi(2) + of_b.powi(2);
         let below = of_a.powi(4) / degrees_a + of_b.powi(4) / degrees_b;
-        let degrees = if below > 0.0 { variance.powi(2) / below } else { degrees_a + degrees_b };
-        (variance.sqrt(), degrees)
+        (variance.sqrt(), variance.powi(2) / below)
     });
     Estimate { n: a.n.min(b.n), figure: b.figure - a.figure, error }
 }
@@ -104,11 +109,11 @@ fn student(degrees: f64, confidence: f64) -> f64 {
 
 /// Clopper and Pearson's interval for the probability of an event that came `events` times in `trials` independent
 /// trials (Biometrika 26, 1934): exact, so that "0 of N" has an upper end. `None` without trials.
-pub fn clopper_pearson(events: u64, trials: u64) -> Option<(f64, f64)> {
+pub fn clopper_pearson(events: u64, trials: u64, confidence: f64) -> Option<Interval> {
     if trials == 0 || events > trials {
         return None;
     }
-    let tail = (1.0 - CONFIDENCE) / 2.0;
+    let tail = (1.0 - confidence) / 2.0;
     let (k, n) = (events as f64, trials as f64);
     let quantile = |a: f64, b: f64, p: f64| Beta::new(a, b).expect("both are positive").inverse_cdf(p);
     // At the edges the Beta quantile has a closed form, which is exact where the search for it would not be.
@@ -122,7 +127,7 @@ pub fn clopper_pearson(events: u64, trials: u64) -> Option<(f64, f64)> {
         0 => 1.0 - tail.powf(1.0 / n),
         _ => quantile(k + 1.0, n - k, 1.0 - tail),
     };
-    Some((low, high))
+    Some(Interval { low, high })
 }
 
 /// Observations of a batch of [`mser5`].
@@ -186,7 +191,7 @@ mod tests {
         let sample = Sample::of(&[2.0, 4.0, 4.0, 4.0, 5.0]);
         close(sample.mean.unwrap(), 3.8);
         close(sample.sd.unwrap(), 1.095_445);
-        let estimate = Estimate::of(3.8, &[2.0, 4.0, 4.0, 4.0, 5.0]);
+        let estimate = Estimate::of(3.8, &[2.0, 4.0, 4.0, 4.0, 5.0], 0.1);
         close(estimate.half_width(CONFIDENCE).unwrap(), 2.776_45 * 1.095_445 / 5f64.sqrt());
     }
 
@@ -194,23 +199,33 @@ mod tests {
     /// the density of t, integrated numerically, has its 97.5 % quantile at 2.756285.
     #[test]
     fn two_samples_are_held_against_each_other_by_welch() {
-        let mean = |values: &[f64]| Estimate::of(Sample::of(values).mean.unwrap(), values);
+        let mean = |values: &[f64]| Estimate::of(Sample::of(values).mean.unwrap(), values, 0.001);
         let welch = |a: &[f64], b: &[f64]| welch(&mean(a), &mean(b));
         let difference = welch(&[1.0, 1.5, 2.0], &[3.0, 4.0, 5.0, 6.0]);
         close(difference.figure, 3.0);
         let interval = difference.interval(CONFIDENCE).unwrap();
         close(interval.low, 1.051_012);
         close(interval.high, 4.948_988);
-        assert!(interval.excludes_zero());
-        assert!(!welch(&[1.0, 5.0], &[2.0, 5.0]).interval(CONFIDENCE).unwrap().excludes_zero());
+        assert!(!difference.is_significant(), "of three values");
+        assert!(welch(&[1.0, 1.5, 2.0, 1.5], &[3.0, 4.0, 5.0, 6.0]).is_significant());
+        assert!(!welch(&[1.0, 5.0, 2.0, 1.0], &[2.0, 5.0, 3.0, 1.0]).is_significant());
         assert_eq!(welch(&[1.0], &[2.0, 3.0]).interval(CONFIDENCE), None);
+    }
+
+    /// Student's t with 3 degrees of freedom: 3.18245; half a step by the root of four.
+    #[test]
+    fn equal_values_are_known_to_half_their_step() {
+        close(Estimate::of(7.0, &[7.0; 4], 1.0).half_width(CONFIDENCE).unwrap(), 3.18245 / 4.0);
+        assert!(Estimate::of(1.0, &[1.0; 4], 1.0).is_significant());
+        assert!(!Estimate::of(1.0, &[1.0; 4], 2.0).is_significant(), "one step of rounding");
+        assert!(!Estimate::of(1.0, &[1.0; 3], 0.001).is_significant(), "three pairs");
     }
 
     #[test]
     fn one_value_has_no_interval_and_none_has_no_mean() {
         let one = Sample::of(&[7.0]);
         assert_eq!((one.mean, one.sd), (Some(7.0), None));
-        assert_eq!(Estimate::of(7.0, &[7.0]).interval(CONFIDENCE), None);
+        assert_eq!(Estimate::of(7.0, &[7.0], 1.0).interval(CONFIDENCE), None);
         assert_eq!(Sample::of(&[]), Sample::default());
     }
 
@@ -218,17 +233,17 @@ mod tests {
     /// for 10 of 100 and for 1 of 10.
     #[test]
     fn the_interval_of_a_share_is_exact() {
-        let (low, high) = clopper_pearson(0, 1_000).unwrap();
+        let Interval { low, high } = clopper_pearson(0, 1_000, CONFIDENCE).unwrap();
         assert_eq!(low, 0.0);
         close(high, 0.003_682);
-        let (low, high) = clopper_pearson(10, 100).unwrap();
+        let Interval { low, high } = clopper_pearson(10, 100, CONFIDENCE).unwrap();
         close(low, 0.049_005);
         close(high, 0.176_223);
-        let (low, high) = clopper_pearson(1, 10).unwrap();
+        let Interval { low, high } = clopper_pearson(1, 10, CONFIDENCE).unwrap();
         close(low, 0.002_528_6);
         close(high, 0.445_016);
-        assert_eq!(clopper_pearson(5, 5).unwrap().1, 1.0);
-        assert_eq!(clopper_pearson(0, 0), None);
+        assert_eq!(clopper_pearson(5, 5, CONFIDENCE).unwrap().high, 1.0);
+        assert_eq!(clopper_pearson(0, 0, CONFIDENCE), None);
     }
 
     /// With p = 0.3 and n = 20 the interval covers p with at least 95 % probability: the sum over all outcomes.
@@ -238,7 +253,7 @@ mod tests {
         let mut covered = 0.0;
         let mut probability = (1.0 - p).powi(n as i32);
         for events in 0..=n {
-            let (low, high) = clopper_pearson(events, n).unwrap();
+            let Interval { low, high } = clopper_pearson(events, n, CONFIDENCE).unwrap();
             if (low..=high).contains(&p) {
                 covered += probability;
             }

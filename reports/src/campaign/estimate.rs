@@ -2,7 +2,7 @@
 //! What a run has in such a percentile is told by leaving it out (the jackknife).
 
 use super::measures::{Aim, Measure};
-use super::record::RunRecord;
+use super::record::{RunRecord, empty};
 use crate::latency::Figure;
 use crate::statistics::{Estimate, Sample};
 
@@ -12,6 +12,8 @@ struct Figures {
     n: usize,
     all: f64,
     parts: Vec<f64>,
+    /// The distance of the values that a part can have.
+    step: f64,
 }
 
 impl Figures {
@@ -20,7 +22,10 @@ impl Figures {
         match measure.aim {
             Aim::Mean => {
                 let parts: Vec<f64> = runs.iter().filter_map(|run| run.number(&measure.name)).collect();
-                Some(Figures { n: parts.len(), all: Sample::of(&parts).mean?, parts })
+                let cell = runs.iter().find_map(|run| run.cell(&measure.name))?;
+                let decimals = cell.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+                let step = 10f64.powi(-(decimals as i32));
+                Some(Figures { n: parts.len(), all: Sample::of(&parts).mean?, parts, step })
             }
             Aim::Pooled(which, figure) => Figures::pooled(runs, which, figure),
         }
@@ -31,26 +36,24 @@ impl Figures {
         let ms = |us: u64| us as f64 / 1_000.0;
         let Some(quantile) = figure.quantile() else {
             let largest = runs.iter().filter_map(|run| run.last()).map(|&(us, _)| us).max()?;
-            return Some(Figures { n: runs.len(), all: ms(largest), parts: Vec::new() });
+            return Some(Figures { n: runs.len(), all: ms(largest), parts: Vec::new(), step: 0.0 });
         };
         let together = together(&runs);
-        let all = ms(value_at(quantile, &together, &[])?);
+        let at = value_at(quantile, &together, &[])?;
+        let all = ms(at);
         let n = runs.len() as f64;
         // Where a run alone has any values, the figure without it is nothing.
         let without = runs.iter().map(|run| value_at(quantile, &together, run).map(ms));
         let part = |without: Option<f64>| Some(n * all - (n - 1.0) * without?);
-        Some(Figures {
-            n: runs.len(),
-            all,
-            parts: without.map(part).collect::<Option<_>>().unwrap_or_default(),
-        })
+        let parts = without.map(part).collect::<Option<_>>().unwrap_or_default();
+        Some(Figures { n: runs.len(), all, parts, step: (n - 1.0) * ms(width_at(at)) })
     }
 
     fn estimate(&self) -> Estimate {
         if self.parts.is_empty() {
             Estimate::bare(self.all, self.n)
         } else {
-            Estimate::of(self.all, &self.parts)
+            Estimate::of(self.all, &self.parts, self.step)
         }
     }
 }
@@ -71,8 +74,13 @@ pub(crate) fn difference(
     let (first, second): (Vec<_>, Vec<_>) = pairs.iter().filter(|(a, b)| has(a) && has(b)).copied().unzip();
     let [a, b] = [Figures::of(&first, measure)?, Figures::of(&second, measure)?];
     let parts = a.parts.iter().zip(&b.parts).map(|(a, b)| b - a).collect();
-    let difference = Figures { n: a.n, all: b.all - a.all, parts };
+    let difference = Figures { n: a.n, all: b.all - a.all, parts, step: a.step.max(b.step) };
     Some((difference.estimate(), [a.all, b.all]))
+}
+
+/// How many microseconds a histogram takes for one at this value.
+fn width_at(us: u64) -> u64 {
+    empty().equivalent_range(us)
 }
 
 /// The values of all runs in order, and how often each came.

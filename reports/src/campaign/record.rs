@@ -77,9 +77,14 @@ fn counted(histogram: &Histogram<u64>) -> Vec<(u64, u64)> {
 
 /// One distribution of several runs together, microseconds; `which` is its place in [`DISTRIBUTIONS`].
 pub(super) fn merged<'r>(records: impl IntoIterator<Item = &'r RunRecord>, which: usize) -> Histogram<u64> {
-    let mut merged = Histogram::new(3).expect("three significant digits are possible");
+    let mut merged = empty();
     for &(value, count) in records.into_iter().flat_map(|record| &record.distributions[which]) {
         merged.record_n(value, count).expect("the histogram grows as it must");
     }
     merged
+}
+
+/// A histogram as runs have them.
+pub(super) fn empty() -> Histogram<u64> {
+    Histogram::new(3).expect("three significant digits are possible")
 }

@@ -36,6 +36,8 @@ pub struct Shape {
     pub until: Option<String>,
     /// The point that the others are held against, from 1.
     pub base: Option<u32>,
+    /// The bounds of a plan, as they were asked for.
+    pub bounds: Vec<String>,
     /// The resolved scenario of the first point.
     pub scenario_text: String,
 }
@@ -62,6 +64,7 @@ impl Shape {
             replications: small(&manifest["replications"])?,
             until: text(&manifest["until"]),
             base: small(&manifest["base"]),
+            bounds: texts(&manifest["bounds"])?,
             scenario_text: text(&manifest["scenario_text"])?,
         })
     }

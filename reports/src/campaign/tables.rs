@@ -61,9 +61,9 @@ impl PointRows {
         self.runs.first().and_then(|run| run.cell(CRYPTO)).unwrap_or_default()
     }
 
-    /// The 95 % interval of a share, all runs together.
-    pub fn share(&self, measure: &Measure) -> Option<(f64, f64)> {
-        clopper_pearson(self.total(&measure.name), self.total(measure.trials?))
+    /// The interval of a share, all runs together.
+    pub fn share(&self, measure: &Measure, confidence: f64) -> Option<Interval> {
+        clopper_pearson(self.total(&measure.name), self.total(measure.trials?), confidence)
     }
 }
 
@@ -134,6 +134,11 @@ pub fn sweep_table(axes: &[String]) -> Table<PointRows> {
     )
 }
 
+/// The column of a key that varies: its name, apart from the columns of summary.csv.
+pub(crate) fn axis_column(key: &str) -> String {
+    if summary_table().header().any(|name| name == key) { format!("varied_{key}") } else { key.to_owned() }
+}
+
 /// The number of a row's point, and what each axis says there.
 pub(super) type PointOf<R> = fn(&R) -> (u32, &[String]);
 
@@ -143,7 +148,9 @@ pub(super) fn point_columns<R: 'static>(axes: &[String], point: PointOf<R>) -> V
     })];
     for (place, axis) in axes.iter().enumerate() {
         let doc = format!("What `{axis}` is there.");
-        columns.push(Column::new(axis.clone(), doc, move |row: &R| Cell::text(point(row).1[place].as_str())));
+        columns.push(Column::new(axis_column(axis), doc, move |row: &R| {
+            Cell::text(point(row).1[place].as_str())
+        }));
     }
     columns
 }
@@ -177,9 +184,11 @@ fn measure_columns(measure: &Measure, columns: &mut Vec<Column<PointRows>>) {
         let trials = row.total(measure.trials?);
         (trials > 0).then(|| row.total(&measure.name) as f64 / trials as f64)
     });
-    share("share_ci95_low", "Lower end of the share's interval.", |row, measure| Some(row.share(measure)?.0));
-    share("share_ci95_high", "Upper end of the share's interval.", |row, measure| {
-        Some(row.share(measure)?.1)
+    share("share_ci95_low", "Lower end of the share's interval.", |row, of| {
+        Some(row.share(of, CONFIDENCE)?.low)
+    });
+    share("share_ci95_high", "Upper end of the share's interval.", |row, of| {
+        Some(row.share(of, CONFIDENCE)?.high)
     });
 }
 
@@ -259,10 +268,10 @@ pub fn differences_table(axes: &[String]) -> Table<Difference> {
     real("difference_ci95_high", "Upper end.", |row| Some(row.interval()?.high));
     columns.push(Column::new(
         "significant",
-        "`yes` if the interval does not hold 0; empty where there is none.",
-        |row: &Difference| match row.interval() {
-            Some(interval) => Cell::text(if interval.excludes_zero() { "yes" } else { "no" }),
-            None => Cell::Empty,
+        "`yes` if the interval does not hold 0 and there are four pairs at least; empty where there is no interval.",
+        |row: &Difference| match (row.interval(), row.estimate) {
+            (Some(_), Some(estimate)) => Cell::text(if estimate.is_significant() { "yes" } else { "no" }),
+            _ => Cell::Empty,
         },
     ));
     columns.push(Column::new(CRYPTO, CRYPTO_DOC, |row: &Difference| Cell::text(row.crypto.as_str())));

@@ -6,7 +6,7 @@ use super::measures::{Measure, measures};
 use super::tables::PointRows;
 use crate::number::grouped;
 use crate::results::CardTimes;
-use crate::statistics::CONFIDENCE;
+use crate::statistics::{CONFIDENCE, Interval};
 
 /// The figures that the table shows, with their headings.
 const SHOWN: [(&str, &str); 5] = [
@@ -65,7 +65,9 @@ fn row(point: &PointRows, shown: &[(&Measure, &str)], stranded: &Measure) -> Vec
     cells.push(point.runs.len().to_string());
     cells.extend(shown.iter().map(|(measure, _)| with_interval(point, measure)));
     let of = point.total("cards");
-    let below = point.share(stranded).map_or(String::new(), |(_, high)| format!(", below {high:.2e}"));
+    let below = point
+        .share(stranded, CONFIDENCE)
+        .map_or(String::new(), |Interval { high, .. }| format!(", below {high:.2e}"));
     cells.push(format!("{} of {}{below}", grouped(point.total("cards_stranded")), grouped(of)));
     cells
 }

@@ -4,7 +4,7 @@ use super::axis::{Axis, percentile};
 use super::plot::{INKS, Ink, Plot, Series};
 use super::run_plots::unit;
 use crate::campaign::{Measure, PointRows};
-use crate::statistics::Interval;
+use crate::statistics::{CONFIDENCE, Interval};
 
 /// A campaign as its plots see it.
 pub(super) struct Curves<'c> {
@@ -139,7 +139,7 @@ impl Value {
     fn of(point: &PointRows, measure: &Measure) -> Option<Value> {
         if let Some(trials) = measure.trials {
             let trials = point.total(trials);
-            let (low, high) = point.share(measure)?;
+            let Interval { low, high } = point.share(measure, CONFIDENCE)?;
             return Some(Value { figure: point.total(&measure.name) as f64 / trials as f64, low, high });
         }
         let figure = point.figure(measure)?;

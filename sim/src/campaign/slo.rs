@@ -3,7 +3,7 @@
 use core::fmt;
 
 use keystorm_reports::campaign::{Aim, Measure, PointRows, measures};
-use keystorm_reports::statistics::{CONFIDENCE, Interval};
+use keystorm_reports::statistics::Interval;
 
 /// How a figure is held against its bound.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,23 +84,39 @@ impl Slo {
         self.relation.holds(figure, self.bound)
     }
 
-    /// Judges a point by all its runs.
-    pub fn judge(&self, point: &PointRows) -> Judgement {
+    /// Judges a point by all its runs, with intervals of this confidence.
+    pub fn judge(&self, point: &PointRows, confidence: f64) -> Judgement {
         let estimate = point.estimate(&self.measure);
-        let interval = estimate.and_then(|estimate| estimate.interval(CONFIDENCE));
+        let interval = estimate.and_then(|estimate| estimate.interval(confidence));
+        // Counts that are 0 in most runs have hardly any spread: the interval of the share knows better. The wider one holds.
+        let share = point.share(&self.measure, confidence);
+        let interval = match (interval, share) {
+            (Some(Interval { low, high }), Some(share)) => {
+                let per_run = |share: f64| share * self.trials_per_run(point);
+                Some(Interval { low: low.min(per_run(share.low)), high: high.max(per_run(share.high)) })
+            }
+            (interval, _) => interval,
+        };
         let verdict = match estimate {
             None => Verdict::NoFigure,
             Some(_) if self.asks_every_run() => self.in_every_run(point),
             Some(_) => self.by_interval(interval),
         };
         let figure = estimate.map(|estimate| estimate.figure);
-        Judgement { figure, interval, share: point.share(&self.measure), verdict }
+        Judgement { figure, interval, share, verdict }
     }
 
-    /// A figure that must be so exactly must be so in every run; of a maximum nothing says how far another run would go.
+    fn trials_per_run(&self, point: &PointRows) -> f64 {
+        let trials = self.measure.trials.map_or(0, |trials| point.total(trials));
+        trials as f64 / point.runs.len() as f64
+    }
+
+    /// A figure that must be so exactly (no figure is below 0, so that at most 0 is 0) must be so in every run; of a
+    /// maximum nothing says how far another run would go.
     fn asks_every_run(&self) -> bool {
-        self.relation == Relation::Equal
-            || matches!(self.measure.aim, Aim::Pooled(_, figure) if figure.quantile().is_none())
+        let exact =
+            self.relation == Relation::Equal || self.relation == Relation::AtMost && self.bound == 0.0;
+        exact || matches!(self.measure.aim, Aim::Pooled(_, figure) if figure.quantile().is_none())
     }
 
     fn in_every_run(&self, point: &PointRows) -> Verdict {
@@ -180,7 +196,7 @@ pub struct Judgement {
     /// Its interval; a maximum has none.
     pub interval: Option<Interval>,
     /// Where the figure counts events: the interval of their share.
-    pub share: Option<(f64, f64)>,
+    pub share: Option<Interval>,
     /// What that says.
     pub verdict: Verdict,
 }

@@ -6,7 +6,7 @@ use keystorm_reports::campaign::Until;
 use serde_json::{Map, Value, json};
 
 use crate::plan::Plan;
-use crate::run::VERSION;
+use crate::run::build;
 use crate::scenario::{self, ScenarioError};
 use keystorm_reports::shell::quoted;
 
@@ -43,6 +43,8 @@ pub struct Campaign {
     pub base: Option<u32>,
     /// Whether a plan looks for the last value, so that they are tried from the last one on.
     pub largest: bool,
+    /// The bounds of a plan.
+    pub bounds: Vec<String>,
 }
 
 impl Campaign {
@@ -73,6 +75,7 @@ impl Campaign {
             until: None,
             base: None,
             largest: false,
+            bounds: Vec::new(),
         })
     }
 
@@ -118,7 +121,7 @@ impl Campaign {
         Value::Object(Map::from_iter([
             ("keystorm".into(), kind.into()),
             ("format".into(), FORMAT.into()),
-            ("version".into(), VERSION.into()),
+            ("version".into(), build().into()),
             ("scenario".into(), self.name().into()),
             ("scenario_text".into(), self.points[0].plan.resolved.clone().into()),
             ("set".into(), json!(sets)),
@@ -131,6 +134,7 @@ impl Campaign {
             ("replications".into(), self.replications.into()),
             ("until".into(), until.into()),
             ("base".into(), self.base.into()),
+            ("bounds".into(), json!(self.bounds)),
         ]))
     }
 }

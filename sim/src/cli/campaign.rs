@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use keystorm_reports::campaign::RunRecord;
 use sha2::{Digest as _, Sha256};
 
 use crate::campaign::Campaign;
@@ -56,13 +57,19 @@ pub(super) fn failure(campaign: &Campaign, place: &Path, trouble: Trouble) -> Fa
     }
 }
 
-/// Faults that never struck in some run, though they had to: 1, after everything is written.
-pub(super) fn idle_faults(campaign: &Campaign, idle: &[(RunNo, String)]) -> Result<(), Failure> {
-    let Some(((point, replication), fault)) = idle.first() else { return Ok(()) };
+/// Faults that never struck in some of these runs, though they had to: 1, after everything is written. `named` says how to find
+/// a run.
+pub(super) fn idle_faults<'r>(
+    runs: impl IntoIterator<Item = &'r RunRecord>,
+    named: impl Fn(RunNo) -> String,
+) -> Result<(), Failure> {
+    let mut idle = runs.into_iter().filter(|run| !run.idle_faults.is_empty());
+    let Some(first) = idle.next() else { return Ok(()) };
     Err(Failure::Internal(format!(
-        "in {} runs a fault of the scenario never struck; the first: {fault}, in\n  {}",
-        idle.len(),
-        campaign.command(*point, *replication)
+        "in {} runs a fault of the scenario never struck; the first: {}, in\n  {}",
+        1 + idle.count(),
+        first.idle_faults[0],
+        named((first.point, first.replication))
     )))
 }
 

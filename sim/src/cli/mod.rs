@@ -104,6 +104,14 @@ impl From<Stopped> for Failure {
     }
 }
 
+/// Two things that are judged by themselves: where both went wrong, both are told, with the exit code of the first.
+fn both(first: Result<(), Failure>, second: Result<(), Failure>) -> Result<(), Failure> {
+    match (first, second) {
+        (Err(Failure::Internal(what)), Err(second)) => Err(Failure::Internal(format!("{what}\n{second}"))),
+        (first, second) => first.and(second),
+    }
+}
+
 /// Parses the arguments, carries the command out, and says how it went.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();

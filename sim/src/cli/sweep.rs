@@ -32,13 +32,20 @@ pub(super) fn sweep(arguments: &Sweep) -> Result<(), Failure> {
     made.map_err(|trouble| failure(&campaign, dir.place(), trouble))?;
     match work::rows(&campaign, &dir) {
         Ok(points) => conclude(&campaign, &dir, &points),
-        Err(missing) => print(&format!(
-            "Part {} of {} is made; {} runs of other parts are missing. `keystorm merge` puts the parts together.\nKept in {}\n",
-            shard.index,
-            shard.count,
-            missing.len(),
-            dir.place().display()
-        )),
+        Err(missing) => {
+            print(&format!(
+                "Part {} of {} is made; {} runs of other parts are missing. `keystorm merge` puts the parts together.\nKept in {}\n",
+                shard.index,
+                shard.count,
+                missing.len(),
+                dir.place().display()
+            ))?;
+            let made: Vec<_> = work::all_runs(&campaign)
+                .into_iter()
+                .filter_map(|run| work::record(&campaign, &dir, run))
+                .collect();
+            idle_faults(&made, |run| campaign.command(run.0, run.1))
+        }
     }
 }
 
@@ -95,15 +102,7 @@ fn conclude(campaign: &Campaign, dir: &CampaignDir, points: &[PointRows]) -> Res
     let mut text = sweep_text(&axes, points);
     text.push_str(&format!("Written to {}\n", dir.place().display()));
     print(&text)?;
-    idle_faults(campaign, &idle_in(points))
-}
-
-fn idle_in(points: &[PointRows]) -> Vec<(RunNo, String)> {
-    let runs = points.iter().flat_map(|point| &point.runs);
-    let idle = |run: &keystorm_reports::campaign::RunRecord| {
-        Some(((run.point, run.replication), run.idle_faults.first()?.clone()))
-    };
-    runs.filter_map(idle).collect()
+    idle_faults(points.iter().flat_map(|point| &point.runs), |run| campaign.command(run.0, run.1))
 }
 
 /// Puts parts together: their manifests must be the same, and every run must be there.
@@ -134,7 +133,14 @@ pub(super) fn merge(arguments: &Merge) -> Result<(), Failure> {
     write_campaign_page(&dir)?;
     let mut text = sweep_text(&axes, &points);
     text.push_str(&format!("Written to {}\n", dir.place().display()));
-    print(&text)
+    print(&text)?;
+    // The scenario's file may be on another machine.
+    let named = |(point, replication): RunNo| {
+        let values = axes.iter().zip(&campaign.points[point as usize - 1]);
+        let values: Vec<String> = values.map(|(key, value)| format!("{key}={value}")).collect();
+        format!("point {point} ({}), replication {replication}", values.join(", "))
+    };
+    idle_faults(points.iter().flat_map(|point| &point.runs), named)
 }
 
 fn unreadable(place: &Path) -> Failure {

@@ -242,8 +242,10 @@ fn another_campaign_is_refused_and_nothing_changes() {
     refused(&sweep(&["--out", "s", "--set", "fleet.cards=61"]), "the scenario has changed");
     refused(&["run", "small.toml", "--out", "s"], "does not replace");
     let manifest = std::fs::read_to_string(dir.path().join("s/manifest.json")).unwrap();
-    let other =
-        manifest.replace(&format!("\"version\": \"{}\"", keystorm::run::VERSION), "\"version\": \"0.0.0\"");
+    // Another commit of the same version is another build.
+    let build = keystorm::run::build();
+    assert!(option_env!("KEYSTORM_COMMIT").is_none_or(|commit| build.contains(commit)), "{build}");
+    let other = manifest.replace(&format!("\"version\": \"{build}\""), "\"version\": \"0.0.0\"");
     assert_ne!(manifest, other);
     std::fs::write(dir.path().join("s/manifest.json"), other).unwrap();
     refused(&sweep(&["--out", "s"]), "version was \"0.0.0\"");
@@ -399,6 +401,119 @@ fn a_plan_holds_a_maximum_against_its_bound_in_every_run() {
     let output = keystorm(dir.path(), &[&plan, &vary[..], &["8"]].concat());
     assert_code(&output, 4);
     assert_eq!(rows(&dir.path().join("p/plan.csv"))[0]["keeps_all"], "no", "{}", stdout(&output));
+}
+
+/// What the runs do not show is not said to be so: not that a value keeps a bound, nor that none does.
+#[test]
+fn a_plan_tells_undecided_values_from_those_that_miss() {
+    let dir = with_small_scenario();
+    let sweep = ["sweep", "small.toml", "--vary", "line.loss=5%", "--replications", "8", "--out", "s"];
+    assert_code(&keystorm(dir.path(), &sweep), 0);
+    let mean = rows(&dir.path().join("s/sweep.csv"))[0]["messages_sent_mean"].clone();
+    let plan = |bound: &str, out: &str| {
+        let slo = format!("messages_sent<={bound}");
+        let plan = [
+            "plan",
+            "small.toml",
+            "--slo",
+            &slo,
+            "--vary",
+            "line.loss=5%",
+            "--replications",
+            "8",
+            "--out",
+            out,
+        ];
+        let output = keystorm(dir.path(), &plan);
+        assert_code(&output, 4);
+        (stderr(&output), rows(&dir.path().join(out).join("plan.csv"))[0]["keeps_all"].clone())
+    };
+    let (said, keeps) = plan(&mean, "undecided");
+    let words = "SLO NOT SHOWN: no value of line.loss is shown to keep every bound with 8 replications: 1 undecided, 0 missed";
+    assert!(said.contains(words), "{said}");
+    assert_eq!(keeps, "undecided");
+    let (said, keeps) = plan("1", "missed");
+    assert!(said.contains("SLO MISSED: no value of line.loss keeps every bound"), "{said}");
+    assert_eq!(keeps, "no");
+}
+
+/// A fault that never struck makes a sweep fail whole, in parts and put together, and a plan besides its answer.
+#[test]
+fn a_fault_that_never_struck_is_told_by_every_command() {
+    let dir = with_small_scenario();
+    let idle = "faults.outage=[{site=0,at='290s',for='1s'}]";
+    let fixed = ["small.toml", "--set", idle, "--vary", "server.cores=1,2", "--replications"];
+    let sweep = |more: &[&str]| keystorm(dir.path(), &[&["sweep"], &fixed[..], &["2"], more].concat());
+    let told = |output: std::process::Output, runs: &str| {
+        assert_code(&output, 1);
+        assert!(
+            stderr(&output).contains(&format!("in {runs} runs a fault of the scenario never struck")),
+            "{}",
+            stderr(&output)
+        );
+        stderr(&output)
+    };
+    told(sweep(&["--out", "whole"]), "4");
+    told(sweep(&["--shard", "1/2", "--out", "a"]), "2");
+    told(sweep(&["--shard", "2/2", "--out", "b"]), "2");
+    let said = told(keystorm(dir.path(), &["merge", "a", "b", "--out", "m"]), "4");
+    assert!(said.contains("point 1 (server.cores=1), replication 1"), "{said}");
+    let plan = [&["plan"], &fixed[..], &["8", "--slo", "messages_sent<=1", "--out", "p"]].concat();
+    let said = told(keystorm(dir.path(), &plan), "16");
+    assert!(said.contains("SLO MISSED"), "{said}");
+    let run = ["run", "small.toml", "--set", idle, "--slo", "messages_sent<=1", "--out", "r"];
+    let output = keystorm(dir.path(), &run);
+    assert_code(&output, 1);
+    assert!(
+        stderr(&output).contains("never struck") && stderr(&output).contains("SLO MISSED"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+fn assert_no_name_twice(file: &Path) {
+    let text = std::fs::read_to_string(file).unwrap();
+    let mut names: Vec<&str> = text.lines().next().unwrap().split(',').collect();
+    names.sort_unstable();
+    let twice = names.windows(2).find(|pair| pair[0] == pair[1]);
+    assert_eq!(twice, None, "{}", file.display());
+}
+
+#[test]
+fn no_table_has_two_columns_of_one_name() {
+    let dir = with_small_scenario();
+    let vary = ["small.toml", "--vary", "engine=events,turmoil", "--out"];
+    assert_code(&keystorm(dir.path(), &[&["sweep"], &vary[..], &["s", "--replications", "1"]].concat()), 0);
+    assert_no_name_twice(&dir.path().join("s/runs.csv"));
+    let varied: Vec<_> =
+        rows(&dir.path().join("s/runs.csv")).iter().map(|run| run["varied_engine"].clone()).collect();
+    assert_eq!(varied, ["events", "turmoil"]);
+    let slos =
+        ["--slo", "messages_sent>=1", "--slo", "messages_sent<=1000000", "--slo", "cards_stranded<=60"];
+    let plan = [&["plan", "small.toml", "--vary", "server.cores=1", "--out", "p"], &slos[..]].concat();
+    assert_code(&keystorm(dir.path(), &plan), 0);
+    assert_no_name_twice(&dir.path().join("p/plan.csv"));
+    let row = rows(&dir.path().join("p/plan.csv")).remove(0);
+    assert_eq!((row["slo2"].as_str(), row["slo2_verdict"].as_str()), ("messages_sent<=1000000", "met"));
+}
+
+#[test]
+fn a_plan_is_continued_with_its_own_bounds_only_and_is_not_finished_without_its_answer() {
+    let dir = with_small_scenario();
+    let plan = |slo: &str| {
+        let plan = ["plan", "small.toml", "--slo", slo, "--vary", "server.cores=1", "--out", "p"];
+        keystorm(dir.path(), &plan)
+    };
+    assert_code(&plan("messages_sent>=1"), 0);
+    let other = plan("messages_sent>=2");
+    assert_code(&other, 2);
+    assert!(stderr(&other).contains("bounds was [\"messages_sent>=1\"]"), "{}", stderr(&other));
+    std::fs::remove_file(dir.path().join("p/plan.csv")).unwrap();
+    let report = keystorm(dir.path(), &["report", "p"]);
+    assert_code(&report, 2);
+    assert!(stderr(&report).contains("is not finished: it has no answer yet"), "{}", stderr(&report));
+    assert_code(&plan("messages_sent>=1"), 0);
+    assert_code(&keystorm(dir.path(), &["report", "p"]), 0);
 }
 
 #[test]
