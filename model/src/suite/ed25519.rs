@@ -2,7 +2,8 @@
 //! from, the public half the point of 32, and a proof has 64 bytes.
 //!
 //! A verifier follows RFC 8032, 5.1.7, without the cofactor: it refuses an S that is not below the order, and compares R
-//! byte by byte.
+//! byte by byte. A public key has one encoding (5.1.3): others of the same point are refused before a library sees them,
+//! since not all libraries do so.
 
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, Verifier as _, VerifyingKey};
@@ -29,8 +30,22 @@ fn prove(private: &[u8], random: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&signing(private).sign(random).to_bytes());
 }
 
+/// The public key, if it can be the encoding of a point: y is below the prime 2^255 - 19, and where x is 0, that is
+/// where y is 1 or -1, the bit of x's sign is not set. Of the points on the curve there is no other condition.
+fn canonical(public: &[u8]) -> Option<&[u8; PUBLIC]> {
+    const SIGN: u8 = 0x80;
+    let public: &[u8; PUBLIC] = public.try_into().ok()?;
+    let [low, middle @ .., high] = public;
+    let middle_is = |byte: u8| middle.iter().all(|&other| other == byte);
+    let reduced = *low < 0xed || !middle_is(0xff) || high & !SIGN != 0x7f;
+    let one = *low == 0x01 && middle_is(0x00) && high & !SIGN == 0x00;
+    let minus_one = *low == 0xec && middle_is(0xff) && high & !SIGN == 0x7f;
+    let signed = high & SIGN != 0;
+    (reduced && !(signed && (one || minus_one))).then_some(public)
+}
+
 fn check(public: &[u8], challenge: &[u8], proof: &[u8], _: Comparison) -> bool {
-    let Ok(public) = public.try_into() else { return false };
+    let Some(public) = canonical(public) else { return false };
     let Ok(key) = VerifyingKey::from_bytes(public) else { return false };
     Signature::from_slice(proof).is_ok_and(|signature| key.verify(challenge, &signature).is_ok())
 }
@@ -49,7 +64,9 @@ fn prove_aws(private: &[u8], random: &[u8], out: &mut Vec<u8>) {
 }
 
 fn check_aws(public: &[u8], challenge: &[u8], proof: &[u8], _: Comparison) -> bool {
-    UnparsedPublicKey::new(&ED25519, public).verify(challenge, proof).is_ok()
+    // It would take a key wrapped in DER too.
+    canonical(public)
+        .is_some_and(|public| UnparsedPublicKey::new(&ED25519, public).verify(challenge, proof).is_ok())
 }
 
 fn generate_aws(seed: &[u8], out: &mut Vec<u8>) {

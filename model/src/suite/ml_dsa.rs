@@ -68,7 +68,9 @@ fn check<P: Parameters>(public: &[u8], challenge: &[u8], proof: &[u8], _: Compar
 }
 
 fn check_aws<P: Parameters>(public: &[u8], challenge: &[u8], proof: &[u8], _: Comparison) -> bool {
-    UnparsedPublicKey::new(P::VERIFYING, public).verify(challenge, proof).is_ok()
+    // It would take a key wrapped in DER too.
+    public.len() == size_of::<EncodedVerifyingKey<P>>()
+        && UnparsedPublicKey::new(P::VERIFYING, public).verify(challenge, proof).is_ok()
 }
 
 fn generate<P: Parameters>(seed: &[u8], out: &mut Vec<u8>) {

@@ -37,14 +37,19 @@ fn prove(private: &[u8], random: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&signature.to_bytes());
 }
 
+/// Whether a point has the one form in which it is held here. Some libraries read others too, and not the same ones.
+fn is_uncompressed(public: &[u8]) -> bool {
+    public.len() == PUBLIC && public[0] == 0x04
+}
+
 fn check(public: &[u8], challenge: &[u8], proof: &[u8], _: Comparison) -> bool {
     let Ok(key) = VerifyingKey::from_sec1_bytes(public) else { return false };
     let Ok(signature) = Signature::from_slice(proof) else { return false };
-    public.len() == PUBLIC && key.verify(challenge, &signature).is_ok()
+    is_uncompressed(public) && key.verify(challenge, &signature).is_ok()
 }
 
 fn check_aws(public: &[u8], challenge: &[u8], proof: &[u8], _: Comparison) -> bool {
-    public.len() == PUBLIC
+    is_uncompressed(public)
         && UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, public).verify(challenge, proof).is_ok()
 }
 

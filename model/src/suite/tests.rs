@@ -101,6 +101,14 @@ fn a_proof_answers_its_own_challenge_under_its_own_key_alone() {
         refused(&pair, &challenge, &vec![0xff; good.len()], "ones");
         if suite.family() == Family::Asymmetric {
             refused(&pair, &challenge[1..], &good, "a shorter challenge");
+            let public = suite.public_half(&pair);
+            for other in [&public[1..], &[public, &[0]].concat(), &[]] {
+                for backend in suite.backends(Operation::Check) {
+                    let checks =
+                        suite.with(Some(backend)).check(other, &challenge, &good, Comparison::Encryption);
+                    assert!(!checks, "{}: a key of another length, by {}", suite.name(), backend.name());
+                }
+            }
             for byte in [0x00, 0xff] {
                 let mut no_key = pair.clone();
                 no_key[..sizes.public].fill(byte);

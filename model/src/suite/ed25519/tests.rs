@@ -1,6 +1,6 @@
-use super::super::SuiteId;
 use super::super::backend::Operation;
 use super::super::tests::{checks, hex, issued, proof};
+use super::super::{Comparison, SuiteId};
 
 const SUITE: SuiteId = SuiteId::Ed25519;
 
@@ -78,5 +78,47 @@ fn an_r_that_is_no_encoding_of_the_point_does_not_check() {
     );
     for r in [unreduced, neutral, vec![2; 32]] {
         assert!(!checks(SUITE, &pair, &challenge, &[&r[..], &good[32..]].concat()));
+    }
+}
+
+/// With the neutral element for the key and for R, every challenge is answered by S = 0: the group's equation holds, and
+/// only the key's encoding decides. y = 1 is encoded as 1 alone, not as p + 1, and -0 is no x (RFC 8032, 5.1.3).
+#[test]
+fn a_public_key_has_one_encoding() {
+    let neutral = hex(&format!("01{:062x}", 0));
+    let answers = |public: &str| {
+        let pair = [hex(public), vec![0; 32]].concat();
+        checks(SUITE, &pair, &[6; 32], &[&neutral[..], &[0; 32]].concat())
+    };
+    assert!(answers(&format!("01{:062x}", 0)), "the neutral element as it should be");
+    assert!(!answers("eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"), "p + 1");
+    assert!(!answers("0100000000000000000000000000000000000000000000000000000000000080"), "x is -0");
+    assert!(!answers("eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"), "both");
+}
+
+/// -1 has order 2: with R and S as above, it is the key of every second challenge's answer.
+#[test]
+fn the_point_with_y_minus_one_has_one_encoding_too() {
+    let neutral = hex(&format!("01{:062x}", 0));
+    let mut minus_one = hex("ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f");
+    let mut answered = |sign: u8| {
+        minus_one[31] = 0x7f | sign;
+        let pair = [&minus_one[..], &[0; 32]].concat();
+        let proof = [&neutral[..], &[0; 32]].concat();
+        (0..16).filter(|&byte| checks(SUITE, &pair, &[byte; 32], &proof)).count()
+    };
+    assert!(answered(0) > 0);
+    assert_eq!(answered(0x80), 0);
+}
+
+/// The same key as SubjectPublicKeyInfo (RFC 8410, 4): as good a key, and not what is held here.
+#[test]
+fn a_key_wrapped_in_der_checks_nothing() {
+    let (pair, challenge) = (issued(SUITE, 5), [6; 32]);
+    let good = proof(SUITE, &pair, &challenge);
+    let wrapped = [&hex("302a300506032b6570032100")[..], SUITE.public_half(&pair)].concat();
+    for backend in SUITE.backends(Operation::Check) {
+        let cipher = SUITE.with(Some(backend));
+        assert!(!cipher.check(&wrapped, &challenge, &good, Comparison::Encryption), "{}", backend.name());
     }
 }

@@ -1,8 +1,8 @@
 use sha2::{Digest as _, Sha256};
 
-use super::super::SuiteId;
 use super::super::backend::Operation;
 use super::super::tests::{checks, hex, issued, proof};
+use super::super::{Comparison, SuiteId};
 
 fn hash(bytes: &[u8]) -> Vec<u8> {
     Sha256::digest(bytes).to_vec()
@@ -83,6 +83,23 @@ fn a_response_out_of_range_does_not_check() {
             let mut signature = proof(suite, &pair, &challenge);
             signature[commitment..commitment + 64].fill(byte);
             assert!(!checks(suite, &pair, &challenge, &signature), "{}", suite.name());
+        }
+    }
+}
+
+/// The same key as SubjectPublicKeyInfo (RFC 9881, 4): as good a key, and not what is held here.
+#[test]
+fn a_key_wrapped_in_der_checks_nothing() {
+    for (suite, header) in [
+        (SuiteId::MlDsa44, "30820532300b06096086480165030403110382052100"),
+        (SuiteId::MlDsa65, "308207b2300b0609608648016503040312038207a100"),
+    ] {
+        let (pair, challenge) = (issued(suite, 1), [2; 32]);
+        let good = proof(suite, &pair, &challenge);
+        let wrapped = [&hex(header)[..], suite.public_half(&pair)].concat();
+        for backend in suite.backends(Operation::Check) {
+            let cipher = suite.with(Some(backend));
+            assert!(!cipher.check(&wrapped, &challenge, &good, Comparison::Encryption), "{}", backend.name());
         }
     }
 }

@@ -79,4 +79,7 @@ fn a_point_off_the_curve_or_in_another_form_checks_nothing() {
         off[index] ^= bit;
         assert!(!checks(SUITE, &off, &challenge, &good), "byte {index}");
     }
+    // The hybrid form: whole as the uncompressed one, with y's parity in its first byte (X9.62).
+    let hybrid = [&[0x06 | pair[64] & 1], &pair[1..]].concat();
+    assert!(!checks(SUITE, &hybrid, &challenge, &good));
 }
