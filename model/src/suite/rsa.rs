@@ -8,9 +8,10 @@
 //! | proof, seed | RSASSA-PKCS1-v1_5 with SHA-256 over the random as the message (RFC 8017, 8.2), as long as n |
 //!
 //! Pairs are made by the `rsa` crate, fed by ChaCha20, which alone takes a generator of ours; `sha2` and the exact version
-//! of that crate are thereby part of every run, and the tests pin them by value. Nothing that it does is blinded, so that a
-//! proof is reproducible and no random number is taken from the system: these keys guard nothing. AWS-LC signs several
-//! times as fast, from 2048 bits on.
+//! of that crate are thereby part of every run, and the tests pin them by value. Nothing that it does here is blinded, and it
+//! takes no random number from the system: these keys guard nothing. AWS-LC signs several times as fast, and is the default
+//! from 2048 bits on. It blinds its work with random numbers of its own, and is handed the system's; in this scheme a proof
+//! is the same whatever they are.
 
 use ::rsa::traits::{PrivateKeyParts, PublicKeyParts};
 use ::rsa::{BoxedUint, Pkcs1v15Sign, PrivateKey, PublicKey};

@@ -15,17 +15,42 @@ fn crate_signature(suite: SuiteId, pair: &[u8], message: &[u8]) -> Vec<u8> {
     key.sign(Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(message)).unwrap()
 }
 
+/// By the default, which is another library from 2048 bits on.
 #[test]
 fn proofs_are_the_signatures_of_the_crate() {
+    let suite = SuiteId::Rsa2048;
+    assert_ne!(suite.backends(Operation::Prove)[0], RustCrypto);
+    for random in 0..3 {
+        let pair = issued(suite, random);
+        let message = [!random; RANDOM];
+        assert_eq!(proof(suite, &pair, &message), crate_signature(suite, &pair, &message));
+    }
+}
+
+/// e·dP = 1 modulo p - 1, e·dQ = 1 modulo q - 1 and q·qInv = 1 modulo p (RFC 8017, 3.2), and n = p·q.
+#[test]
+fn the_stored_parts_belong_to_the_primes() {
     let mut larger_first = [0, 0];
-    for (suite, keys) in [(SuiteId::Rsa1024, 16), (SuiteId::Rsa2048, 3)] {
+    for (suite, keys) in [(SuiteId::Rsa1024, 16), (SuiteId::Rsa2048, 3), (SuiteId::Rsa3072, 1)] {
         for random in 0..keys {
             let pair = issued(suite, random);
             let half = suite.sizes().private / 5;
-            let (p, q) = suite.private_half(&pair)[..2 * half].split_at(half);
+            let mut parts = suite.private_half(&pair).chunks_exact(half).map(integer);
+            let [p, q, d_p, d_q, q_inv] = std::array::from_fn(|_| parts.next().unwrap());
             larger_first[usize::from(p > q)] += 1;
-            let message = [!random; RANDOM];
-            assert_eq!(proof(suite, &pair, &message), crate_signature(suite, &pair, &message));
+            let n = p.concatenating_mul(&q);
+            assert_eq!(n.to_be_bytes()[..], *suite.public_half(&pair), "{}", suite.name());
+            let one = BoxedUint::one_with_precision(p.bits_precision());
+            let e = BoxedUint::from(EXPONENT);
+            let less_one = [&p, &q].map(|prime| prime.wrapping_sub(&one));
+            for (product, modulus, part) in [
+                (e.concatenating_mul(&d_p), &less_one[0], "dP"),
+                (e.concatenating_mul(&d_q), &less_one[1], "dQ"),
+                (q.concatenating_mul(&q_inv), &p, "qInv"),
+            ] {
+                let modulus = NonZero::new(modulus.clone()).unwrap();
+                assert_eq!(product.rem(&modulus), one, "{part} of {}", suite.name());
+            }
         }
     }
     assert!(larger_first.iter().all(|&keys| keys > 0), "primes come in both orders: {larger_first:?}");
