@@ -15,6 +15,8 @@ use keystorm_model::server::{Embodiment, Order, Recovery, RootRenewal, Spread};
 use keystorm_model::suite::{Backend, Comparison, SuiteId};
 use keystorm_model::{CardId, ClientId, Ratio, SimTime, Span};
 
+use crate::directory::DirectoryKind;
+
 /// All that decides a run, besides the program itself.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -437,6 +439,8 @@ pub struct ServerPlan {
     pub queue: u32,
     /// Who carries out its operations with keys; `None`: for each operation its default.
     pub backend: Option<Backend>,
+    /// Where it keeps its directory.
+    pub directory: DirectoryKind,
     /// What each part of the service costs.
     pub costs: CostTable,
 }

@@ -19,6 +19,7 @@ use super::resolve::Resolved;
 use super::schema::{DUE, ROOT, SERVICES, SESSIONS};
 use super::trace::{self, Limits};
 use super::value::Value;
+use crate::directory::DirectoryKind;
 use crate::plan::{
     Arrival, ArrivalsPlan, CardPlan, CostTable, DelayPlan, DueAtStart, EngineKind, FaultPlan, FleetPlan,
     LinePlan, LoadPlan, LossPlan, OutagePlan, Plan, RandomCrashPlan, ReissuePlan, ReissueWay, RetryPlan,
@@ -65,6 +66,7 @@ fn fill_in(r: &mut Resolved, stem: &str) {
     r.derive("name", Value::Text(stem.into()));
     r.derive("fleet.sites", Value::Count(r.count("fleet.clients").min(DEFAULT_SITES)));
     r.derive("card.root_self_renewal", Value::Flag(r.choice("update.root") == ROOT[1]));
+    r.derive("server.costs.redb.commit", Value::Span(r.span("server.costs.commit")));
     let extent = r.extent();
     match r.choice("load.arrivals") {
         "uniform" => r.derive("load.window", Value::Span(extent - r.span("load.from"))),
@@ -299,17 +301,22 @@ fn reissue(r: &Resolved) -> ReissuePlan {
 }
 
 fn server(r: &Resolved) -> ServerPlan {
+    let directory = named(&DirectoryKind::ALL, DirectoryKind::name, r.choice("server.directory"));
     ServerPlan {
         cores: r.small("server.cores"),
         queue: r.small("server.queue"),
         backend: Backend::ALL.into_iter().find(|backend| backend.name() == r.choice("server.backend")),
+        directory,
         costs: CostTable {
             datagram: r.span("server.costs.datagram"),
             prove: r.of_suite("server.costs", "prove").expect("every suite has it"),
             check: r.of_suite("server.costs", "check").expect("every suite has it"),
             generate: r.of_suite("server.costs", "generate").unwrap_or(Span::ZERO),
             aead: r.span("server.costs.aead"),
-            commit: r.span("server.costs.commit"),
+            commit: match directory {
+                DirectoryKind::Memory => r.span("server.costs.commit"),
+                DirectoryKind::Redb => r.span("server.costs.redb.commit"),
+            },
         },
     }
 }

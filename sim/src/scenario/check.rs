@@ -12,6 +12,7 @@ use super::error::Problem;
 use super::resolve::Resolved;
 use super::schema::{AUTO, ROOT, SESSIONS};
 use super::value::{Row, Value};
+use crate::directory::{self, DirectoryKind};
 use crate::plan::EngineKind;
 
 /// Clients that one turmoil host can have: it has 16,384 ports.
@@ -107,12 +108,44 @@ pub(super) fn cross_check(r: &Resolved) -> Vec<Problem> {
     orders(r, &mut problems);
     faults::check(r, &mut problems);
     backend(r, &mut problems);
+    directory(r, &mut problems);
     problems
 }
 
+fn suite(r: &Resolved) -> SuiteId {
+    let name = r.choice("fleet.suite");
+    SuiteId::ALL.into_iter().find(|suite| suite.name() == name).expect("the schema's own")
+}
+
+/// A simulated disk is in memory.
+fn directory(r: &Resolved, problems: &mut Vec<Problem>) {
+    if r.choice("server.directory") != DirectoryKind::Redb.name() {
+        return;
+    }
+    let (internal, external) = (r.count("fleet.internal_keys"), r.count("fleet.external_keys"));
+    let pairs = (internal + external) as usize * suite(r).sizes().pair;
+    let depths = internal.min(external) as usize;
+    let (cards, bytes) = (r.count("fleet.cards"), |cards| directory::bytes(cards, pairs, depths));
+    if bytes(cards) > directory::MOST_BYTES {
+        let why = format!(
+            "a directory of {cards} cards with keys of {} takes {} MiB, and one in a database may take {}",
+            suite(r).name(),
+            bytes(cards) >> 20,
+            directory::MOST_BYTES >> 20
+        );
+        let help = format!(
+            "allowed: {} such cards, or `server.directory` = \"{}\"",
+            directory::MOST_BYTES / bytes(1),
+            DirectoryKind::Memory.name()
+        );
+        problems.push(r.clash(&["server.directory", "fleet.cards"], why, help));
+    }
+}
+
 fn backend(r: &Resolved, problems: &mut Vec<Problem>) {
-    let (chosen, fleet) = (r.choice("server.backend"), r.choice("fleet.suite"));
-    let suite = SuiteId::ALL.into_iter().find(|suite| suite.name() == fleet).expect("the schema's own");
+    let chosen = r.choice("server.backend");
+    let suite = suite(r);
+    let fleet = suite.name();
     let mut able: Vec<&str> = Vec::new();
     for backend in Operation::ALL.into_iter().flat_map(|operation| suite.backends(operation)) {
         if !able.contains(&backend.name()) {

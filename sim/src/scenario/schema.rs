@@ -11,6 +11,7 @@ use keystorm_model::server::{Embodiment, Recovery};
 use keystorm_model::suite::{Backend, Comparison, SuiteId};
 
 use super::kind::{Fallback, Key, Kind};
+use crate::directory::DirectoryKind;
 use crate::plan::{EngineKind, Mishap, ReissueWay, ServerKeys, Ways};
 
 /// A table that has a heading of its own in the reference.
@@ -263,6 +264,7 @@ pub(super) static KEYS: &[Key] = &[
     key("server.queue", count(1, 10_000_000), Value("10000"), "Datagrams that may wait for a CPU; more are dropped."),
 
     key("server.backend", Kind::OneOf(backends), Value("auto"), "Which library carries out the server's operations with keys: \"auto\" the fastest for each, any other one where it can, and \"auto\" otherwise (`keystorm suites` lists them). It changes no result, only how long a run takes."),
+    key("server.directory", Kind::OneOf(|| DirectoryKind::ALL.iter().map(|d| d.name()).collect()), Value("memory"), "Where the server keeps its client directory: in flat tables in memory, or in a redb database on a simulated disk that loses what was not synced when the server crashes. It changes no result but by `server.costs.redb.commit`. A database may have 512 MiB of rows."),
 
     key("server.probe.mean", span(NS, Span::from_secs(60)), Value("1ms"), "Mean service time of a probe, in place of `server.costs`. With session = \"probe\" only."),
     key("server.probe.distribution", Kind::OneOf(|| SERVICES.to_vec()), Value("exponential"), "Its distribution. A repeat of a probe takes as long as the first. With session = \"probe\" only."),
@@ -302,6 +304,7 @@ pub(super) static KEYS: &[Key] = &[
     key("server.costs.ml-dsa-65.generate", MINUTE, Value("41us"), "Generating a pair of keys."),
     key("server.costs.aead", MINUTE, Value("285ns"), "Sealing or opening one message of session data."),
     key("server.costs.commit", MINUTE, Value("100us"), "Making one change of the client directory durable."),
+    key("server.costs.redb.commit", MINUTE, Derived("server.costs.commit"), "The same with directory = \"redb\": `keystorm calibrate` measures it on a disk."),
 
     key("faults.pull", Kind::Chance, Value("0"), "Per connection: the card is pulled out at one of its commands."),
     key("faults.outage", Kind::Rows(OUTAGE), Value("[]"), "Line outages, also one-way: what is in flight when one begins, and what is sent while it lasts, is lost."),

@@ -8,6 +8,7 @@ mod common;
 mod common_random_numbers;
 mod crashes;
 mod determinism;
+mod directory;
 mod escalation;
 mod faults;
 mod garbage;
