@@ -242,6 +242,15 @@ fn a_wrong_outage_is_told() {
 }
 
 #[test]
+#[cfg(not(feature = "openssl"))]
+fn a_backend_that_was_not_built_is_told() {
+    let told = complaint(GOOD, &["server.backend=openssl"]);
+    for words in ["keystorm was built without the openssl feature", "build with --features openssl"] {
+        assert!(told.contains(words), "{told}");
+    }
+}
+
+#[test]
 fn a_wrong_placed_fault_is_told() {
     let place = |fault: &str| complaint(GOOD, &[&format!("faults.place=[{{card=1,{fault}}}]")]);
     let told = album(&[

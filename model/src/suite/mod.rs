@@ -24,6 +24,8 @@ mod block;
 mod ed25519;
 mod memo;
 mod ml_dsa;
+#[cfg(feature = "openssl")]
+mod openssl;
 mod p256;
 mod rsa;
 #[cfg(test)]

@@ -6,7 +6,7 @@ pub(super) use faults::{client, down, outage, placed};
 
 use keystorm_model::Span;
 use keystorm_model::server::Embodiment;
-use keystorm_model::suite::{Operation, SuiteId};
+use keystorm_model::suite::{Backend, Operation, SuiteId};
 
 use super::error::Problem;
 use super::resolve::Resolved;
@@ -144,6 +144,13 @@ fn directory(r: &Resolved, problems: &mut Vec<Problem>) {
 
 fn backend(r: &Resolved, problems: &mut Vec<Problem>) {
     let chosen = r.choice("server.backend");
+    let missing = Backend::ALL.into_iter().find(|backend| backend.name() == chosen);
+    if let Some(feature) = missing.and_then(Backend::missing_feature) {
+        let why =
+            format!("`server.backend` is \"{chosen}\": keystorm was built without the {feature} feature");
+        let help = format!("build with --features {feature}");
+        return problems.push(r.clash(&["server.backend"], why, help));
+    }
     let suite = suite(r);
     let fleet = suite.name();
     let mut able: Vec<&str> = Vec::new();
