@@ -21,10 +21,11 @@ pub const SECTOR: usize = 512;
 struct Platter {
     /// As it is read.
     bytes: Vec<u8>,
-    /// The sectors that were written since the last sync, and where they lie in `before`.
-    unsynced: BTreeMap<usize, usize>,
-    /// What those sectors held before.
+    /// The sectors that were written since the last sync, and where what they held lies in `before`; `None`: they are new.
+    unsynced: BTreeMap<usize, Option<usize>>,
     before: Vec<u8>,
+    /// From here on every sector has come since the last sync, and was zero.
+    new_from: usize,
     /// How often the power has failed: whoever was connected before that is not any more.
     failures: u32,
     /// The power fails during the next sync.
@@ -78,7 +79,11 @@ impl Platter {
             let start = sector * SECTOR;
             // A sector that has been cut off since lasts as little as one that was never written.
             if !lasts && start < self.bytes.len() {
-                self.bytes[start..start + SECTOR].copy_from_slice(&self.before[at..at + SECTOR]);
+                let sector = &mut self.bytes[start..start + SECTOR];
+                match at {
+                    Some(at) => sector.copy_from_slice(&self.before[at..at + SECTOR]),
+                    None => sector.fill(0),
+                }
             }
         }
         self.synced();
@@ -87,16 +92,19 @@ impl Platter {
     fn synced(&mut self) {
         self.unsynced.clear();
         self.before.clear();
+        self.new_from = self.bytes.len();
     }
 
     fn write(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
         let range = self.range(offset, data.len())?;
         for sector in range.start / SECTOR..range.end.div_ceil(SECTOR) {
-            let (bytes, before) = (&self.bytes, &mut self.before);
+            let (bytes, before, start) = (&self.bytes, &mut self.before, sector * SECTOR);
             self.unsynced.entry(sector).or_insert_with(|| {
                 let at = before.len();
-                before.extend_from_slice(&bytes[sector * SECTOR..][..SECTOR]);
-                at
+                (start < self.new_from).then(|| {
+                    before.extend_from_slice(&bytes[start..start + SECTOR]);
+                    at
+                })
             });
         }
         self.bytes[range].copy_from_slice(data);
@@ -110,6 +118,7 @@ impl Platter {
         }
         // What is cut off is gone, synced or not; if the disk grows again, it has zeros there.
         self.unsynced.retain(|&sector, _| sector * SECTOR < length);
+        self.new_from = self.new_from.min(length);
         self.bytes.resize(length, 0);
         Ok(())
     }

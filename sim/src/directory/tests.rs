@@ -239,3 +239,26 @@ fn what_a_disk_has_been_cut_off_is_zero_when_it_grows_again() {
     assert_eq!((bytes[0], bytes[SECTOR]), (5, 0));
     assert!(connection.set_len(3).is_err(), "a disk has whole sectors");
 }
+
+#[test]
+fn a_sector_that_is_new_is_written_or_zero_after_a_crash() {
+    let (mut written, mut zero) = (0, 0);
+    for number in 0..40 {
+        let disk = Disk::default();
+        let connection = disk.connect();
+        connection.set_len(SECTOR as u64).unwrap();
+        connection.write(0, &[1; SECTOR]).unwrap();
+        connection.sync_data().unwrap();
+        connection.set_len(5 * SECTOR as u64).unwrap();
+        connection.write(SECTOR as u64, &[2; 4 * SECTOR]).unwrap();
+        disk.fail(Seed(11).open(Purpose::Disk, number));
+        let mut bytes = [9; 5 * SECTOR];
+        disk.connect().read(0, &mut bytes).unwrap();
+        assert_eq!(bytes[..SECTOR], [1; SECTOR], "it was synced");
+        for sector in bytes[SECTOR..].chunks(SECTOR) {
+            assert!(sector == [2; SECTOR] || sector == [0; SECTOR]);
+            *if sector[0] == 2 { &mut written } else { &mut zero } += 1;
+        }
+    }
+    assert!(written > 40 && zero > 40, "{written} written, {zero} zero");
+}
