@@ -3,8 +3,12 @@
 //! It knows nothing of crashes, and keeps no row in memory: that is [`super::durable`]'s. Each [`Store::put`] is one
 //! transaction, and durable when it returns, if the medium is.
 
+use std::fs::File;
+use std::path::Path;
+
 use keystorm_model::CardId;
 use keystorm_model::server::Row;
+use redb::backends::FileBackend;
 use redb::{Database, Durability, Error, ReadableDatabase as _, StorageBackend, TableDefinition};
 
 /// Coded rows, by card.
@@ -40,6 +44,15 @@ impl Store {
         }
         transaction.commit()?;
         Ok(store)
+    }
+
+    /// A new directory in a file that is not there yet.
+    ///
+    /// # Errors
+    /// If the file is there or cannot be written.
+    pub fn create_in(path: &Path, rows: impl Iterator<Item = Row>) -> Result<Self, Error> {
+        let file = File::options().read(true).write(true).create_new(true).open(path)?;
+        Store::create(FileBackend::new(file)?, rows)
     }
 
     /// The directory on `medium`. If whoever had it opened last did not close it, redb looks for what was committed.
