@@ -46,7 +46,7 @@ pub fn ciphers_table() -> Table<CipherRow> {
         vec![
             Column::new(
                 "suite",
-                "Cipher suite; empty for session data, which all suites seal alike.",
+                "Cipher suite; empty for what all suites have in common: session data, and commits.",
                 move |row: &CipherRow| words(row.suite),
             ),
             Column::new("backend", "The library that carries the operation out.", |row: &CipherRow| {
@@ -55,7 +55,8 @@ pub fn ciphers_table() -> Table<CipherRow> {
             Column::new(
                 "operation",
                 "`prove`: a proof of a challenge. `check`: its check. `generate`: a pair of keys from a seed. `seal`: one message \
-                 of session data. Each from keys as they are stored.",
+                 of session data. `commit`: one change of a client directory in a database on a disk, synced; its backend is the \
+                 database. Each from keys as they are stored.",
                 |row: &CipherRow| Cell::text(row.operation),
             ),
             Column::int(

@@ -11,6 +11,7 @@ use keystorm_model::suite::{Backend, Cipher, Comparison, Operation, SuiteId};
 use keystorm_reports::{CipherRow, ciphers_table};
 
 use super::args::Calibrate;
+use super::commits::Commits;
 use super::environment::{CpuWatch, Stopwatch, machine};
 use super::progress::{CountBar, catch_interrupts};
 use super::suites::aligned;
@@ -37,17 +38,24 @@ pub(super) fn calibrate(arguments: &Calibrate) -> Result<(), Failure> {
     let mut subjects: Vec<Subject> = suites.iter().flat_map(|&suite| Subject::of(suite)).collect();
     subjects.push(Subject::session_data());
     let rounds = u64::from(arguments.samples);
-    let bar = CountBar::new(rounds * subjects.len() as u64, "samples", arguments.quiet);
+    let mut disk = Commits::beside(&arguments.out)?;
+    let bar = CountBar::new(rounds * (subjects.len() as u64 + 1), "samples", arguments.quiet);
+    let interrupted = || Failure::Interrupted("Interrupted: nothing was written.".into());
     for _ in 0..rounds {
         for subject in &mut subjects {
             subject.sample();
             if !bar.done(1) {
-                return Err(Failure::Interrupted("Interrupted: nothing was written.".into()));
+                return Err(interrupted());
             }
+        }
+        disk.sample()?;
+        if !bar.done(1) {
+            return Err(interrupted());
         }
     }
     drop(bar);
-    let rows: Vec<CipherRow> = subjects.iter_mut().map(Subject::row).collect();
+    let mut rows: Vec<CipherRow> = subjects.iter_mut().map(Subject::row).collect();
+    rows.push(disk.row());
     write(&arguments.out, costs(&suites, &rows).as_bytes())?;
     if let Some(path) = &arguments.csv {
         let mut bytes = Vec::new();
@@ -265,6 +273,13 @@ fn costs(suites: &[SuiteId], rows: &[CipherRow]) -> String {
             text.push_str(&format!("{line:<32}# {}\n", row.backend));
         }
     }
+    for row in of_server(rows, "", "commit") {
+        let line = format!("commit = \"{}ns\"", rounded(row.ps[1]));
+        text.push_str(&format!(
+            "\n[{}]\n{line:<32}# one transaction with its sync, on a disk\n",
+            row.backend
+        ));
+    }
     text
 }
 
@@ -290,7 +305,11 @@ fn text(rows: &[CipherRow], out: &Path) -> String {
                 format!("{times:.2} times{}", if default { ", default" } else { "" })
             }
         };
-        let suite = if row.suite.is_empty() { "session data" } else { row.suite };
+        let suite = match (row.suite, row.operation) {
+            ("", "commit") => "directory",
+            ("", _) => "session data",
+            (suite, _) => suite,
+        };
         let per_second = 1_000_000_000_000 / row.ps[1].max(1);
         table.push([
             suite.to_owned(),
@@ -312,6 +331,7 @@ fn text(rows: &[CipherRow], out: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario;
 
     #[test]
     fn the_table_of_costs_has_the_defaults_figures_and_is_a_preset() {
@@ -319,7 +339,12 @@ mod tests {
         let mut subjects: Vec<Subject> = suites.iter().flat_map(|&suite| Subject::of(suite)).collect();
         subjects.push(Subject::session_data());
         subjects.iter_mut().for_each(Subject::sample);
-        let rows: Vec<CipherRow> = subjects.iter_mut().map(Subject::row).collect();
+        let mut rows: Vec<CipherRow> = subjects.iter_mut().map(Subject::row).collect();
+        let dir = tempfile::tempdir().unwrap();
+        let mut disk = Commits::beside(&dir.path().join("new/costs.toml")).unwrap();
+        (0..3).for_each(|_| disk.sample().unwrap());
+        rows.push(disk.row());
+        assert_eq!(std::fs::read_dir(dir.path().join("new")).unwrap().count(), 0, "the database is gone");
         let text = costs(&suites, &rows);
         let table: toml::Table = text.parse().unwrap();
         assert_eq!(table["3des"].as_table().unwrap().len(), 2, "nothing is generated");
@@ -328,6 +353,16 @@ mod tests {
         let check = of_server(&rows, "p256", "check").next().unwrap();
         assert_eq!(check.backend, SuiteId::P256.backends(Operation::Check)[0].name());
         assert_eq!(p256["check"].as_str(), Some(format!("{}ns", rounded(check.ps[1])).as_str()));
+        let commit = of_server(&rows, "", "commit").next().unwrap();
+        std::fs::write(dir.path().join("mine.toml"), &text).unwrap();
+        for (directory, expected) in [("redb", rounded(commit.ps[1])), ("memory", 100_000)] {
+            let scenario = "name = 's'\nhorizon = '1s'\n[fleet]\ncards = 1\nclients = 1\n[server.costs]\npreset = 'mine'";
+            let set = [format!("server.directory={directory}"), "fleet.suite=p256".to_owned()];
+            let plan = scenario::load_text(&dir.path().join("s.toml"), scenario.to_owned(), &set);
+            let costs = plan.expect("the table is a preset").server.costs;
+            assert_eq!(costs.commit.as_ns(), expected);
+            assert_eq!(costs.check.as_ns(), rounded(check.ps[1]));
+        }
         assert!(rows.iter().all(|row| row.ps[0] > 0 && row.ps.is_sorted()), "{rows:?}");
     }
 

@@ -3,6 +3,7 @@
 mod args;
 mod calibrate;
 mod campaign;
+mod commits;
 mod compare;
 mod environment;
 mod init;
