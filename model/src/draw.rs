@@ -41,6 +41,8 @@ pub enum Purpose {
     Fault = 11,
     /// The scenario of one case of a swarm.
     Swarm = 12,
+    /// Which of the blocks that had not been synced a crash leaves on the server's disk.
+    Disk = 14,
 }
 
 /// The owner of draws that belong to the `count`-th something of a card.

@@ -58,6 +58,8 @@ pub enum Bug {
     ServerGuessesAgain,
     /// Rk is sent and nothing staged.
     ServerStagesNothing,
+    /// The answer leaves before the directory has made durable what it tells of.
+    ServerAnswersBeforeSync,
     /// A start does not count those before it.
     ServerForgetsStarts,
     /// A start forgets which pairs were refused.

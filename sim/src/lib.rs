@@ -12,6 +12,7 @@
 pub mod campaign;
 pub mod check;
 pub mod cli;
+pub mod directory;
 pub mod engine;
 pub mod interrupt;
 pub mod issue;

@@ -17,6 +17,8 @@ use keystorm_model::server::{Embodiment, Order, Recovery, RootRenewal, Spread};
 use keystorm_model::suite::{Backend, Cipher, Comparison, Crypto, SuiteId};
 use keystorm_model::{CardId, ClientId, Ratio, SimTime, Span};
 
+use crate::directory::DirectoryKind;
+
 /// All that decides a run, besides the program itself.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -474,6 +476,8 @@ pub struct ServerPlan {
     pub queue: u32,
     /// Who carries out its operations with keys; `None`: for each operation its default.
     pub backend: Option<Backend>,
+    /// Where it keeps its directory.
+    pub directory: DirectoryKind,
     /// What each part of the service costs.
     pub costs: CostTable,
 }

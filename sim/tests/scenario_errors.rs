@@ -153,6 +153,10 @@ fn values_that_do_not_go_together_are_told() {
         ("waves of jitter", spoilt("[\"30d\"]", "[\"30d\"]\nspread = \"jitter\"\nspread_waves = 3")),
         ("reorder by nothing", spoilt("loss", "reorder = \"1%\"\nloss")),
         (
+            "a directory too large for a simulated disk",
+            complaint(GOOD, &["server.directory=redb", "fleet.suite=rsa-2048", "fleet.cards=1_000_000"]),
+        ),
+        (
             "a backend that does nothing of the suite",
             spoilt("[line]", "[server]\nbackend = \"dalek\"\n[line]"),
         ),
@@ -235,6 +239,15 @@ fn a_wrong_outage_is_told() {
         ),
     ]);
     insta::assert_snapshot!(told);
+}
+
+#[test]
+#[cfg(not(feature = "openssl"))]
+fn a_backend_that_was_not_built_is_told() {
+    let told = complaint(GOOD, &["server.backend=openssl"]);
+    for words in ["keystorm was built without the openssl feature", "build with --features openssl"] {
+        assert!(told.contains(words), "{told}");
+    }
 }
 
 #[test]

@@ -9,10 +9,15 @@ use crate::planted::{self, Bug};
 use crate::server::policy::{Due, Renewal, Stamp};
 use crate::time::SimTime;
 
-/// A database of every card's keys and renewals. Every change is durable when the call returns.
+/// A database of every card's keys and renewals. A change is durable when [`Directory::sync`] has returned.
 pub trait Directory {
-    /// Notes that the server starts, and returns how often it had started before.
+    /// Notes durably that the server starts, and returns how often it had started before. What was not durable when it
+    /// stopped is gone.
     fn start(&mut self) -> u32;
+
+    /// Makes every change so far durable. The server does so before anybody is told of it; nothing is to be done where
+    /// changes are durable by themselves.
+    fn sync(&mut self) {}
 
     /// Whether the card has been issued.
     fn contains(&self, card: CardId) -> bool;
@@ -114,7 +119,7 @@ struct Common {
     own: Vec<u32>,
 }
 
-/// The directory in memory: flat tables.
+/// The directory in memory, which never fails: flat tables.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MemoryDirectory {
     pair_length: usize,

@@ -10,6 +10,7 @@ pub mod directory;
 mod effect;
 pub mod policy;
 mod renewal;
+mod row;
 pub mod spread;
 mod stage;
 
@@ -19,6 +20,7 @@ pub use effect::{OpenUpdate, ServerEffect, ServerWork};
 pub use policy::{
     Assignment, Due, Embodiment, Order, OrderedCards, Recovery, Renewal, RootRenewal, Schedule, Stamp,
 };
+pub use row::Row;
 pub use spread::Spread;
 
 use connections::{Connection, Connections, Guess, Opening, Phase};
@@ -209,7 +211,8 @@ impl<D: Directory> Server<D> {
         self.volatile.connections.last(card)
     }
 
-    /// Handles one datagram at `now`. Effects are appended to `out` in order. Returns what the work consisted of.
+    /// Handles one datagram at `now`. Effects are appended to `out` in order; what they tell of is durable by then. Returns
+    /// what the work consisted of.
     pub fn step(&mut self, now: SimTime, datagram: &[u8], out: &mut Outbox<ServerEffect>) -> ServerWork {
         self.volatile.work = ServerWork::default();
         self.volatile.connections.expire(now, |connection| note_interruption(connection, out));
@@ -219,6 +222,9 @@ impl<D: Directory> Server<D> {
             }
             Ok(_) => out.effects.push(ServerEffect::Rejected(Reject::UnknownCard)),
             Err(error) => out.effects.push(ServerEffect::Rejected(error.into())),
+        }
+        if !planted::is(Bug::ServerAnswersBeforeSync) {
+            self.durable.sync();
         }
         self.volatile.work
     }

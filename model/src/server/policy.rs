@@ -126,6 +126,16 @@ impl Stamp {
     pub const fn ordered_at(time: SimTime) -> Self {
         Stamp(time.as_ns().saturating_mul(2).saturating_add(2))
     }
+
+    /// A number for it, of the same order.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// What [`Stamp::number`] gave this number.
+    pub const fn numbered(number: u64) -> Self {
+        Stamp(number)
+    }
 }
 
 /// An operator's order to renew keys irregularly (claim 1).

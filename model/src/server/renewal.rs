@@ -255,6 +255,7 @@ impl<D: Directory> Server<D> {
     pub fn reissue(&mut self, card: CardId, pairs: &[u8], now: SimTime, out: &mut Outbox<ServerEffect>) {
         self.volatile.connections.close_all(card, |connection| note_interruption(connection, out));
         self.durable.reissue(card, pairs, Stamp::ordered_at(now));
+        self.durable.sync();
     }
 }
 

@@ -16,11 +16,13 @@ pub enum Backend {
     Dalek,
     /// AWS-LC, through `aws-lc-rs`.
     AwsLcRs,
+    /// The system's OpenSSL, where keystorm is built with the feature `openssl`.
+    OpenSsl,
 }
 
 impl Backend {
     /// Every backend, in the order of the documentation.
-    pub const ALL: [Backend; 3] = [Backend::RustCrypto, Backend::Dalek, Backend::AwsLcRs];
+    pub const ALL: [Backend; 4] = [Backend::RustCrypto, Backend::Dalek, Backend::AwsLcRs, Backend::OpenSsl];
 
     /// The name in scenarios and reports.
     pub const fn name(self) -> &'static str {
@@ -28,6 +30,15 @@ impl Backend {
             Backend::RustCrypto => "rustcrypto",
             Backend::Dalek => "dalek",
             Backend::AwsLcRs => "aws-lc-rs",
+            Backend::OpenSsl => "openssl",
+        }
+    }
+
+    /// The cargo feature that this build would need for it; `None`: it is there.
+    pub const fn missing_feature(self) -> Option<&'static str> {
+        match self {
+            Backend::OpenSsl if !cfg!(feature = "openssl") => Some("openssl"),
+            _ => None,
         }
     }
 }

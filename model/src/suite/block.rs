@@ -14,34 +14,86 @@ use des::TdesEde3;
 
 use super::backend::{Backend, Check, Choices, Prove};
 use super::{Comparison, Family, Sizes, Suite};
+#[cfg(feature = "openssl")]
+use super::{backend::Backend::OpenSsl, openssl::block as openssl};
 
 use Backend::{AwsLcRs, RustCrypto};
 
 pub(super) static AES_128: Suite = suite(
     "aes-128",
     [16, 16],
-    &[(RustCrypto, prove::<Aes128Enc>), (AwsLcRs, aws::prove)],
-    &[(RustCrypto, check::<Aes128Enc, Aes128Dec>), (AwsLcRs, aws::check)],
+    &[
+        (RustCrypto, prove::<Aes128Enc>),
+        (AwsLcRs, aws::prove),
+        #[cfg(feature = "openssl")]
+        (OpenSsl, openssl::prove::<openssl::Aes128>),
+    ],
+    &[
+        (RustCrypto, check::<Aes128Enc, Aes128Dec>),
+        (AwsLcRs, aws::check),
+        #[cfg(feature = "openssl")]
+        (OpenSsl, openssl::check::<openssl::Aes128>),
+    ],
 );
 pub(super) static AES_192: Suite = suite(
     "aes-192",
     [24, 16],
-    &[(RustCrypto, prove::<Aes192Enc>), (AwsLcRs, aws::prove)],
-    &[(RustCrypto, check::<Aes192Enc, Aes192Dec>), (AwsLcRs, aws::check)],
+    &[
+        (RustCrypto, prove::<Aes192Enc>),
+        (AwsLcRs, aws::prove),
+        #[cfg(feature = "openssl")]
+        (OpenSsl, openssl::prove::<openssl::Aes192>),
+    ],
+    &[
+        (RustCrypto, check::<Aes192Enc, Aes192Dec>),
+        (AwsLcRs, aws::check),
+        #[cfg(feature = "openssl")]
+        (OpenSsl, openssl::check::<openssl::Aes192>),
+    ],
 );
 pub(super) static AES_256: Suite = suite(
     "aes-256",
     [32, 16],
-    &[(RustCrypto, prove::<Aes256Enc>), (AwsLcRs, aws::prove)],
-    &[(RustCrypto, check::<Aes256Enc, Aes256Dec>), (AwsLcRs, aws::check)],
+    &[
+        (RustCrypto, prove::<Aes256Enc>),
+        (AwsLcRs, aws::prove),
+        #[cfg(feature = "openssl")]
+        (OpenSsl, openssl::prove::<openssl::Aes256>),
+    ],
+    &[
+        (RustCrypto, check::<Aes256Enc, Aes256Dec>),
+        (AwsLcRs, aws::check),
+        #[cfg(feature = "openssl")]
+        (OpenSsl, openssl::check::<openssl::Aes256>),
+    ],
 );
-pub(super) static TRIPLE_DES: Suite =
-    suite("3des", [24, 8], &[(RustCrypto, prove::<TdesEde3>)], &[(RustCrypto, check::<TdesEde3, TdesEde3>)]);
+pub(super) static TRIPLE_DES: Suite = suite(
+    "3des",
+    [24, 8],
+    &[
+        (RustCrypto, prove::<TdesEde3>),
+        #[cfg(feature = "openssl")]
+        (OpenSsl, openssl::prove::<openssl::TripleDes>),
+    ],
+    &[
+        (RustCrypto, check::<TdesEde3, TdesEde3>),
+        #[cfg(feature = "openssl")]
+        (OpenSsl, openssl::check::<openssl::TripleDes>),
+    ],
+);
 pub(super) static CAMELLIA_128: Suite = suite(
     "camellia-128",
     [16, 16],
-    &[(RustCrypto, prove::<Camellia128>)],
-    &[(RustCrypto, check::<Camellia128, Camellia128>)],
+    &[
+        (RustCrypto, prove::<Camellia128>),
+        #[cfg(feature = "openssl")]
+        (OpenSsl, openssl::prove::<openssl::Camellia128>),
+    ],
+    &[
+        (RustCrypto, check::<Camellia128, Camellia128>),
+        #[cfg(feature = "openssl")]
+        (OpenSsl, openssl::check::<openssl::Camellia128>),
+    ],
 );
 
 /// The suite of a cipher with keys and blocks of so many bytes.

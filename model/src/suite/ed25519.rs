@@ -10,15 +10,32 @@ use ed25519_dalek::{Signature, Signer as _, SigningKey, Verifier as _, Verifying
 
 use super::backend::Backend::{AwsLcRs, Dalek};
 use super::{Comparison, Suite, asymmetric};
+#[cfg(feature = "openssl")]
+use super::{backend::Backend::OpenSsl, openssl};
 
 const PRIVATE: usize = 32;
 const PUBLIC: usize = 32;
 const PROOF: usize = 64;
 
 pub(super) static SUITE: Suite = Suite {
-    prove: &[(AwsLcRs, prove_aws), (Dalek, prove)],
-    check: &[(AwsLcRs, check_aws), (Dalek, check)],
-    generate: &[(AwsLcRs, generate_aws), (Dalek, generate)],
+    prove: &[
+        (AwsLcRs, prove_aws),
+        (Dalek, prove),
+        #[cfg(feature = "openssl")]
+        (OpenSsl, openssl::ed25519_prove),
+    ],
+    check: &[
+        (AwsLcRs, check_aws),
+        (Dalek, check),
+        #[cfg(feature = "openssl")]
+        (OpenSsl, openssl::ed25519_check),
+    ],
+    generate: &[
+        (AwsLcRs, generate_aws),
+        (Dalek, generate),
+        #[cfg(feature = "openssl")]
+        (OpenSsl, openssl::ed25519_generate),
+    ],
     ..asymmetric("ed25519", PRIVATE, PUBLIC, PROOF)
 };
 
@@ -32,7 +49,7 @@ fn prove(private: &[u8], random: &[u8], out: &mut Vec<u8>) {
 
 /// The public key, if it can be the encoding of a point: y is below the prime 2^255 - 19, and where x is 0, that is
 /// where y is 1 or -1, the bit of x's sign is not set. Of the points on the curve there is no other condition.
-fn canonical(public: &[u8]) -> Option<&[u8; PUBLIC]> {
+pub(super) fn canonical(public: &[u8]) -> Option<&[u8; PUBLIC]> {
     const SIGN: u8 = 0x80;
     let public: &[u8; PUBLIC] = public.try_into().ok()?;
     let [low, middle @ .., high] = public;

@@ -27,6 +27,8 @@ mod ed25519;
 mod memo;
 mod ml_dsa;
 mod modelled;
+#[cfg(feature = "openssl")]
+mod openssl;
 mod p256;
 mod rsa;
 #[cfg(test)]

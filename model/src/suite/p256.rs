@@ -18,6 +18,8 @@ use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
 use super::backend::Backend::{AwsLcRs, RustCrypto};
 use super::{Comparison, Suite, asymmetric};
+#[cfg(feature = "openssl")]
+use super::{backend::Backend::OpenSsl, openssl};
 
 const PRIVATE: usize = 32;
 const PUBLIC: usize = 65;
@@ -25,8 +27,13 @@ const PROOF: usize = 64;
 
 pub(super) static SUITE: Suite = Suite {
     prove: &[(RustCrypto, prove)],
-    // AWS-LC draws its nonces itself: it cannot prove.
-    check: &[(AwsLcRs, check_aws), (RustCrypto, check)],
+    // AWS-LC and OpenSSL draw their nonces themselves: they cannot prove.
+    check: &[
+        (AwsLcRs, check_aws),
+        (RustCrypto, check),
+        #[cfg(feature = "openssl")]
+        (OpenSsl, openssl::p256_check),
+    ],
     generate: &[(AwsLcRs, generate_aws), (RustCrypto, generate)],
     ..asymmetric("p256", PRIVATE, PUBLIC, PROOF)
 };
@@ -38,7 +45,7 @@ fn prove(private: &[u8], random: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Whether a point has the one form in which it is held here. Some libraries read others too, and not the same ones.
-fn is_uncompressed(public: &[u8]) -> bool {
+pub(super) fn is_uncompressed(public: &[u8]) -> bool {
     public.len() == PUBLIC && public[0] == 0x04
 }
 
@@ -46,6 +53,12 @@ fn check(public: &[u8], challenge: &[u8], proof: &[u8], _: Comparison) -> bool {
     let Ok(key) = VerifyingKey::from_sec1_bytes(public) else { return false };
     let Ok(signature) = Signature::from_slice(proof) else { return false };
     is_uncompressed(public) && key.verify(challenge, &signature).is_ok()
+}
+
+/// r and s of a proof.
+#[cfg(feature = "openssl")]
+pub(super) fn halves(proof: &[u8]) -> Option<(&[u8], &[u8])> {
+    (proof.len() == PROOF).then(|| proof.split_at(PROOF / 2))
 }
 
 fn check_aws(public: &[u8], challenge: &[u8], proof: &[u8], _: Comparison) -> bool {

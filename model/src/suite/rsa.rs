@@ -28,19 +28,35 @@ use sha2::{Digest as _, Sha256};
 use super::backend::Backend::{AwsLcRs, RustCrypto};
 use super::backend::{Choices, Prove};
 use super::{Comparison, Suite, asymmetric};
+#[cfg(feature = "openssl")]
+use super::{backend::Backend::OpenSsl, openssl};
 
 pub(super) static RSA_1024: Suite = suite::<{ U512::LIMBS }, { U1024::LIMBS }>(
     "rsa-1024",
     // AWS-LC does not sign with so short a modulus.
-    &[(RustCrypto, prove::<{ U512::LIMBS }>)],
+    &[
+        (RustCrypto, prove::<{ U512::LIMBS }>),
+        #[cfg(feature = "openssl")]
+        (OpenSsl, openssl::rsa_prove::<{ U512::LIMBS }>),
+    ],
 );
 pub(super) static RSA_2048: Suite = suite::<{ U1024::LIMBS }, { U2048::LIMBS }>(
     "rsa-2048",
-    &[(AwsLcRs, prove_aws::<{ U1024::LIMBS }>), (RustCrypto, prove::<{ U1024::LIMBS }>)],
+    &[
+        (AwsLcRs, prove_aws::<{ U1024::LIMBS }>),
+        (RustCrypto, prove::<{ U1024::LIMBS }>),
+        #[cfg(feature = "openssl")]
+        (OpenSsl, openssl::rsa_prove::<{ U1024::LIMBS }>),
+    ],
 );
 pub(super) static RSA_3072: Suite = suite::<{ U1536::LIMBS }, { U3072::LIMBS }>(
     "rsa-3072",
-    &[(AwsLcRs, prove_aws::<{ U1536::LIMBS }>), (RustCrypto, prove::<{ U1536::LIMBS }>)],
+    &[
+        (AwsLcRs, prove_aws::<{ U1536::LIMBS }>),
+        (RustCrypto, prove::<{ U1536::LIMBS }>),
+        #[cfg(feature = "openssl")]
+        (OpenSsl, openssl::rsa_prove::<{ U1536::LIMBS }>),
+    ],
 );
 
 /// Bytes of a challenge, of an Rk, and of what a pair is issued from: a seed of ChaCha20.
@@ -48,7 +64,7 @@ const RANDOM: usize = 32;
 /// Bytes of a SHA-256 hash.
 const HASH: usize = 32;
 /// The public exponent.
-const EXPONENT: u64 = 65_537;
+pub(super) const EXPONENT: u64 = 65_537;
 const EXPONENT_BYTES: usize = 3;
 
 /// What stands before the hash in a signature: the DER of DigestInfo for SHA-256 (RFC 8017, 9.2, note 1).
@@ -62,7 +78,12 @@ const fn suite<const HALF: usize, const WHOLE: usize>(name: &'static str, prove:
     let modulus = Uint::<WHOLE>::BYTES;
     Suite {
         prove,
-        check: &[(AwsLcRs, check_aws::<WHOLE>), (RustCrypto, check::<WHOLE>)],
+        check: &[
+            (AwsLcRs, check_aws::<WHOLE>),
+            (RustCrypto, check::<WHOLE>),
+            #[cfg(feature = "openssl")]
+            (OpenSsl, openssl::rsa_check::<WHOLE>),
+        ],
         generate: &[(RustCrypto, generate::<HALF, WHOLE>)],
         ..asymmetric(name, 5 * Uint::<HALF>::BYTES, modulus, modulus)
     }
@@ -112,11 +133,7 @@ fn prove<const HALF: usize>(private: &[u8], random: &[u8], out: &mut Vec<u8>) {
 /// The same by AWS-LC. It wants the modulus and the private exponent too, and refuses parts that do not fit together.
 fn prove_aws<const HALF: usize>(private: &[u8], random: &[u8], out: &mut Vec<u8>) {
     assert_eq!(random.len(), RANDOM, "randoms of this suite have 32 bytes");
-    let mut parts = private.chunks_exact(Uint::<HALF>::BYTES);
-    let [p, q, d_p, d_q, q_inv] = std::array::from_fn(|_| parts.next().expect("a key has five parts"));
-    let (prime_p, prime_q) = (integer(p), integer(q));
-    let n = prime_p.concatenating_mul(&prime_q).to_be_bytes();
-    let d = private_exponent(&prime_p, &prime_q).to_be_bytes();
+    let Parts { n, d, halves: [p, q, d_p, d_q, q_inv] } = Parts::of::<HALF>(private);
     let e = EXPONENT.to_be_bytes();
     let public_key = PublicKeyComponents { n: &n[..], e: &e[e.len() - EXPONENT_BYTES..] };
     let key = KeyPairComponents { public_key, d: &d[..], p, q, dP: d_p, dQ: d_q, qInv: q_inv };
@@ -126,6 +143,27 @@ fn prove_aws<const HALF: usize>(private: &[u8], random: &[u8], out: &mut Vec<u8>
     // PKCS#1 v1.5 has no use for random numbers.
     let signed = key.sign(&SIGNING, &SystemRandom::new(), random, &mut out[start..]);
     signed.expect("a hash fits under the modulus");
+}
+
+/// What a library wants of a private key, all of it big-endian.
+pub(super) struct Parts<'k> {
+    /// The modulus.
+    pub(super) n: Box<[u8]>,
+    /// The private exponent.
+    pub(super) d: Box<[u8]>,
+    /// p, q, dP, dQ and qInv.
+    pub(super) halves: [&'k [u8]; 5],
+}
+
+impl<'k> Parts<'k> {
+    /// Those of a private half whose primes have `HALF` limbs.
+    pub(super) fn of<const HALF: usize>(private: &'k [u8]) -> Self {
+        let mut parts = private.chunks_exact(Uint::<HALF>::BYTES);
+        let halves = std::array::from_fn(|_| parts.next().expect("a key has five parts"));
+        let (p, q) = (integer(halves[0]), integer(halves[1]));
+        let n = p.concatenating_mul(&q).to_be_bytes();
+        Parts { n, d: private_exponent(&p, &q).to_be_bytes(), halves }
+    }
 }
 
 /// d = 1/e modulo (p-1)(q-1). As e is a small prime, d is the only multiple of it, plus 1, among the first e values of
@@ -147,10 +185,15 @@ fn private_exponent(p: &BoxedUint, q: &BoxedUint) -> BoxedUint {
     d
 }
 
+/// Whether all of them have the lengths that they have with moduli of `WHOLE` limbs.
+pub(super) const fn fits<const WHOLE: usize>(public: &[u8], challenge: &[u8], proof: &[u8]) -> bool {
+    let bytes = Uint::<WHOLE>::BYTES;
+    challenge.len() == RANDOM && proof.len() == bytes && public.len() == bytes
+}
+
 /// Whether `proof` is the signature of `challenge` under the modulus `public`.
 fn check<const WHOLE: usize>(public: &[u8], challenge: &[u8], proof: &[u8], _: Comparison) -> bool {
-    let bytes = Uint::<WHOLE>::BYTES;
-    if challenge.len() != RANDOM || proof.len() != bytes || public.len() != bytes {
+    if !fits::<WHOLE>(public, challenge, proof) {
         return false;
     }
     let key = PublicKey::new(integer(public), EXPONENT.into());
@@ -159,8 +202,7 @@ fn check<const WHOLE: usize>(public: &[u8], challenge: &[u8], proof: &[u8], _: C
 
 /// The same by AWS-LC.
 fn check_aws<const WHOLE: usize>(public: &[u8], challenge: &[u8], proof: &[u8], _: Comparison) -> bool {
-    let bytes = Uint::<WHOLE>::BYTES;
-    if challenge.len() != RANDOM || proof.len() != bytes || public.len() != bytes {
+    if !fits::<WHOLE>(public, challenge, proof) {
         return false;
     }
     let e = EXPONENT.to_be_bytes();

@@ -216,6 +216,24 @@ fn a_backend_that_cannot_do_an_operation_leaves_it_to_the_default() {
     }));
 }
 
+/// The tests above go through every backend that is listed: what is listed is what was built.
+#[test]
+fn openssl_takes_part_where_it_is_built() {
+    let built = cfg!(feature = "openssl");
+    assert_eq!(Backend::OpenSsl.missing_feature().is_none(), built);
+    for suite in SuiteId::ALL {
+        let [prove, check, generate] =
+            Operation::ALL.map(|operation| suite.backends(operation).contains(&Backend::OpenSsl));
+        let expected = match suite {
+            SuiteId::MlDsa44 | SuiteId::MlDsa65 => [false; 3],
+            SuiteId::P256 => [false, built, false],
+            SuiteId::Ed25519 => [built; 3],
+            _ => [built, built, false],
+        };
+        assert_eq!([prove, check, generate], expected, "{}", suite.name());
+    }
+}
+
 /// Pins the whole way from a seed to a pair: SHA-256, ChaCha20, the search for primes in `rsa`, `crypto-primes` and
 /// `crypto-bigint`, the rejection of scalars, and what the other crates make of 32 bytes. If one of them changes it, every
 /// run with that suite changes, and [`GENERATOR`] must be raised with these values, since the pairs that users keep in files

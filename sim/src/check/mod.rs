@@ -2,11 +2,12 @@
 //!
 //! [`ledger`] follows every value of every key; [`witness`] follows the commands that one card receives, and [`memory`]
 //! what they do to its counters; [`dialogue`] follows what the server answers to what, and `policy` says which pair it
-//! must name; [`conservation`] adds up what was counted. A violation never stops a run: it is collected, and the run then
+//! must name; [`durable`] compares the server's directory before and after a crash; [`conservation`] adds up what was counted. A violation never stops a run: it is collected, and the run then
 //! ends with exit code 3.
 
 pub mod conservation;
 pub mod dialogue;
+pub mod durable;
 pub mod ledger;
 pub mod memory;
 mod policy;

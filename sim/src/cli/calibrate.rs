@@ -3,6 +3,7 @@
 //! Every figure is sampled several times, and the samples of all figures take turns, so that a machine that is busy for a
 //! while slows them all and not one of them. They count the time that this process is on a CPU, where the system tells.
 
+mod commits;
 mod subject;
 
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use super::environment::machine;
 use super::progress::{CountBar, catch_interrupts};
 use super::suites::aligned;
 use super::{Failure, print};
-use subject::{BATCHES, Charged, Example, KIB, MESSAGES, Subject};
+use subject::{BATCHES, Charged, Example, KIB, MESSAGES, REDB, Subject};
 
 pub(super) fn calibrate(arguments: &Calibrate) -> Result<(), Failure> {
     catch_interrupts()?;
@@ -30,7 +31,7 @@ pub(super) fn calibrate(arguments: &Calibrate) -> Result<(), Failure> {
     }
     let out = Output::begin(&arguments.out)?;
     let csv = arguments.csv.as_deref().map(Output::begin).transpose()?;
-    let rows = measured(&suites, u64::from(arguments.samples), arguments.quiet)?;
+    let rows = measured(&suites, &arguments.out, u64::from(arguments.samples), arguments.quiet)?;
     out.write(costs(&suites, arguments.backend, &rows).as_bytes())?;
     if let Some(csv) = &csv {
         let mut bytes = Vec::new();
@@ -48,11 +49,12 @@ fn can(suite: SuiteId, backend: Backend) -> bool {
     Charged::ALL.iter().any(|charged| suite.backends(charged.operation()).contains(&backend))
 }
 
-/// Measures everything, so many samples of each figure.
-fn measured(suites: &[SuiteId], samples: u64, quiet: bool) -> Result<Vec<CipherRow>, Failure> {
-    let lost = |error| Failure::Internal(format!("cannot send datagrams to this machine itself: {error}"));
+/// Measures everything, so many samples of each figure; durable commits beside `out`.
+fn measured(suites: &[SuiteId], out: &Path, samples: u64, quiet: bool) -> Result<Vec<CipherRow>, Failure> {
+    let lost = |error| Failure::Internal(format!("cannot measure datagrams and commits here: {error}"));
     let interrupted = || Failure::Interrupted("Interrupted: nothing was written.".into());
-    let mut subjects = Subject::in_common().map_err(lost)?;
+    let common = Subject::in_common(out).map_err(lost)?;
+    let mut subjects = Vec::new();
     let examples = BATCHES[1] * suites.len() as u64;
     let bar = CountBar::new(examples, "keys", quiet);
     for &suite in suites {
@@ -66,6 +68,7 @@ fn measured(suites: &[SuiteId], samples: u64, quiet: bool) -> Result<Vec<CipherR
         subjects.extend(Subject::of(suite, &Rc::from(examples)));
     }
     drop(bar);
+    subjects.extend(common);
     let bar = CountBar::new(samples * subjects.len() as u64, "samples", quiet);
     for _ in 0..samples {
         for subject in &mut subjects {
@@ -75,9 +78,6 @@ fn measured(suites: &[SuiteId], samples: u64, quiet: bool) -> Result<Vec<CipherR
             }
         }
     }
-    // What all suites have in common comes last.
-    let common = Subject::in_common().map_err(lost)?.len();
-    subjects.rotate_left(common);
     Ok(subjects.into_iter().map(Subject::row).collect())
 }
 
@@ -179,7 +179,8 @@ fn costs(suites: &[SuiteId], backend: Option<Backend>, rows: &[CipherRow]) -> St
         "sealing or opening a message without its bytes",
     );
     put("aead_kib", kib, "1,024 bytes of it");
-    put("commit", common("commit"), "in the directory in memory: nothing is written to a disk");
+    let durable = rivals(rows, "", "commit").find(|row| row.backend == REDB).map_or(0, |row| row.cost_ps);
+    put("commit", durable, "one transaction with its sync, of a database on the disk of this file");
     for suite in suites {
         text.push_str(&format!("\n[{}]\n", suite.name()));
         for charged in Charged::ALL {
@@ -273,7 +274,9 @@ mod tests {
     #[test]
     fn the_table_of_costs_has_the_figures_of_the_chosen_backend_and_is_a_preset() {
         let suites = [SuiteId::TripleDes, SuiteId::P256];
-        let rows = measured(&suites, 3, true).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let rows = measured(&suites, &dir.path().join("new/costs.toml"), 3, true).unwrap();
+        assert_eq!(std::fs::read_dir(dir.path().join("new")).unwrap().count(), 0, "the database is gone");
         assert!(rows.iter().all(|row| row.ps[0] > 0 && row.ps.is_sorted()), "{rows:?}");
         let figure = |suite: SuiteId, operation, backend: &str| {
             let mut rows = rivals(&rows, suite.name(), operation);
@@ -288,6 +291,7 @@ mod tests {
                 (costs.check.as_ns() as f64, figure(SuiteId::P256, "check", check).as_ns() as f64);
             assert!((written / measured - 1.0).abs() < 0.01, "{written} {measured}");
             assert!(costs.generate > Span::ZERO && costs.send > Span::ZERO && costs.aead_kib > Span::ZERO);
+            assert!(costs.commit > Span::from_us(1), "{costs:?}: it is durable");
         }
         assert!(loaded(&chosen, SuiteId::P256).check > loaded(&auto, SuiteId::P256).check);
         let costs = loaded(&auto, SuiteId::TripleDes);

@@ -1,6 +1,6 @@
 //! `keystorm suites`.
 
-use keystorm_model::suite::{Family, Operation, SuiteId};
+use keystorm_model::suite::{Backend, Family, Operation, SuiteId};
 
 use super::{Failure, print};
 
@@ -35,6 +35,11 @@ fn text() -> String {
         "\nLengths in bytes. Of several backends the first is what server.backend = \"auto\" takes; a dash: no work. A backend\n\
          that signs with random numbers of its own is listed for `check` only.\n",
     );
+    let missing =
+        Backend::ALL.into_iter().filter_map(|backend| Some((backend.name(), backend.missing_feature()?)));
+    for (backend, feature) in missing {
+        text.push_str(&format!("Without {backend}: keystorm was built without the {feature} feature.\n"));
+    }
     text
 }
 
@@ -72,5 +77,6 @@ mod tests {
             text.contains("3des          symmetric        24      24          8  24      8  rustcrypto"),
             "{text}"
         );
+        assert_eq!(text.contains("built without the openssl feature"), !cfg!(feature = "openssl"));
     }
 }

@@ -19,6 +19,7 @@ use super::resolve::Resolved;
 use super::schema::{DUE, ROOT, SERVICES, SESSIONS};
 use super::trace::{self, Limits};
 use super::value::Value;
+use crate::directory::DirectoryKind;
 use crate::plan::{
     Arrival, ArrivalsPlan, CardPlan, CostTable, DelayPlan, DueAtStart, EngineKind, FaultPlan, FleetPlan,
     LinePlan, LoadPlan, LossPlan, OutagePlan, Plan, RandomCrashPlan, ReissuePlan, ReissueWay, RetryPlan,
@@ -314,10 +315,12 @@ fn reissue(r: &Resolved) -> ReissuePlan {
 }
 
 fn server(r: &Resolved) -> ServerPlan {
+    let directory = named(&DirectoryKind::ALL, DirectoryKind::name, r.choice("server.directory"));
     ServerPlan {
         cores: r.small("server.cores"),
         queue: r.small("server.queue"),
         backend: Backend::ALL.into_iter().find(|backend| backend.name() == r.choice("server.backend")),
+        directory,
         costs: CostTable {
             receive: r.span("server.costs.receive"),
             send: r.span("server.costs.send"),

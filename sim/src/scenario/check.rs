@@ -6,12 +6,13 @@ pub(super) use faults::{client, down, outage, placed};
 
 use keystorm_model::Span;
 use keystorm_model::server::Embodiment;
-use keystorm_model::suite::{Operation, SuiteId};
+use keystorm_model::suite::{Backend, Operation, SuiteId};
 
 use super::error::Problem;
 use super::resolve::Resolved;
 use super::schema::{AUTO, ROOT, SESSIONS};
 use super::value::{Row, Value};
+use crate::directory::{self, DirectoryKind};
 use crate::plan::EngineKind;
 
 /// Clients that one turmoil host can have: it has 16,384 ports.
@@ -108,7 +109,13 @@ pub(super) fn cross_check(r: &Resolved) -> Vec<Problem> {
     faults::check(r, &mut problems);
     backend(r, &mut problems);
     warmup(r, &mut problems);
+    directory(r, &mut problems);
     problems
+}
+
+fn suite(r: &Resolved) -> SuiteId {
+    let name = r.choice("fleet.suite");
+    SuiteId::ALL.into_iter().find(|suite| suite.name() == name).expect("the schema's own")
 }
 
 fn warmup(r: &Resolved, problems: &mut Vec<Problem>) {
@@ -120,9 +127,42 @@ fn warmup(r: &Resolved, problems: &mut Vec<Problem>) {
     }
 }
 
+/// A simulated disk is in memory.
+fn directory(r: &Resolved, problems: &mut Vec<Problem>) {
+    if r.choice("server.directory") != DirectoryKind::Redb.name() {
+        return;
+    }
+    let (internal, external) = (r.count("fleet.internal_keys"), r.count("fleet.external_keys"));
+    let pairs = (internal + external) as usize * suite(r).sizes().pair;
+    let depths = internal.min(external) as usize;
+    let (cards, bytes) = (r.count("fleet.cards"), |cards| directory::bytes(cards, pairs, depths));
+    if bytes(cards) > directory::MOST_BYTES {
+        let why = format!(
+            "a directory of {cards} cards with keys of {} takes {} MiB, and one in a database may take {}",
+            suite(r).name(),
+            bytes(cards) >> 20,
+            directory::MOST_BYTES >> 20
+        );
+        let help = format!(
+            "allowed: {} such cards, or `server.directory` = \"{}\"",
+            directory::MOST_BYTES / bytes(1),
+            DirectoryKind::Memory.name()
+        );
+        problems.push(r.clash(&["server.directory", "fleet.cards"], why, help));
+    }
+}
+
 fn backend(r: &Resolved, problems: &mut Vec<Problem>) {
-    let (chosen, fleet) = (r.choice("server.backend"), r.choice("fleet.suite"));
-    let suite = SuiteId::ALL.into_iter().find(|suite| suite.name() == fleet).expect("the schema's own");
+    let chosen = r.choice("server.backend");
+    let missing = Backend::ALL.into_iter().find(|backend| backend.name() == chosen);
+    if let Some(feature) = missing.and_then(Backend::missing_feature) {
+        let why =
+            format!("`server.backend` is \"{chosen}\": keystorm was built without the {feature} feature");
+        let help = format!("build with --features {feature}");
+        return problems.push(r.clash(&["server.backend"], why, help));
+    }
+    let suite = suite(r);
+    let fleet = suite.name();
     let mut able: Vec<&str> = Vec::new();
     for backend in Operation::ALL.into_iter().flat_map(|operation| suite.backends(operation)) {
         if !able.contains(&backend.name()) {

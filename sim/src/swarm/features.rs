@@ -8,6 +8,7 @@ use keystorm_model::rings::RenewalRule;
 use keystorm_model::server::{Embodiment, Recovery};
 use keystorm_model::suite::{Comparison, Family, SuiteId};
 
+use crate::directory::DirectoryKind;
 use crate::plan::{EngineKind, ReissueWay, ServerKeys};
 
 use super::{Dice, Setting};
@@ -229,6 +230,7 @@ pub const FEATURES: &[Feature] = &[
         set(all, "server.costs.receive", format!("{}ms", dice.between(1, 60)));
         set(all, "server.costs.commit", format!("{}ms", dice.between(0, 200)));
     }),
+    feature("a directory in a database", |_, all| set(all, "server.directory", DirectoryKind::Redb.name())),
 ];
 
 /// Faults at named steps: the step, in which a question mark stands for the number of a key, and the rest of the row.

@@ -52,6 +52,11 @@ impl Crashes {
         }
     }
 
+    /// Whether the server can crash at all.
+    pub(super) const fn are_possible(&self) -> bool {
+        self.possible
+    }
+
     /// When the next crash comes.
     pub(super) fn due(&self) -> Option<SimTime> {
         let scheduled = self.scheduled.front().map(|&(at, ..)| at);
@@ -119,6 +124,10 @@ impl World {
         let mut effects = std::mem::take(&mut self.server_out);
         self.server.restart(&mut effects);
         self.dialogues.restarted();
+        let lost = self.durable.as_mut().map(|durable| durable.restarted(self.server.directory()));
+        for (card, what) in lost.into_iter().flatten() {
+            self.ledger.violation(at, card, what);
+        }
         self.assemblies.retain(|&(_, direction), _| direction == Direction::Down);
         self.recorder.tape_all(at, Event::ServerDown { until });
         for &effect in &effects.effects {

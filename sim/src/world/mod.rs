@@ -56,7 +56,9 @@ use keystorm_model::{CardId, ClientId, ConnectionId, SimTime, SiteId, Span};
 
 use crate::check::Violation;
 use crate::check::dialogue::Dialogues;
+use crate::check::durable::Durable;
 use crate::check::ledger::Ledger;
+use crate::directory::{DirectoryKind, RedbDirectory, ServerDirectory};
 use crate::issue::{self, Order};
 use crate::plan::{DueAtStart, Plan, ServerKeys};
 use crate::record::Recorder;
@@ -180,7 +182,7 @@ pub struct World {
     desks: Vec<Desk>,
     /// Whose holders are at a client, in its queue, or about to come back.
     present: Present,
-    pub(crate) server: Server<MemoryDirectory>,
+    pub(crate) server: Server<ServerDirectory>,
     pub(crate) station: Station,
     crashes: Crashes,
     troubles: Troubles,
@@ -190,6 +192,8 @@ pub struct World {
     pub(crate) recorder: Recorder,
     pub(crate) ledger: Ledger,
     dialogues: Dialogues,
+    /// Where a directory can lose anything.
+    durable: Option<Durable>,
     pub(crate) tally: FaultTally,
     crypto: CryptoTally,
     client_out: Outbox<ClientEffect>,
@@ -244,17 +248,8 @@ impl World {
             DueAtStart::All => Stamp::NEVER,
             DueAtStart::None => Stamp::at(SimTime::ZERO),
         };
-        let directory = MemoryDirectory::new(
-            pairs,
-            shape.keys(),
-            cipher.kept().pair,
-            schedule.depths().into(),
-            committed,
-        );
-        let directory = match common {
-            Some(common) => directory.with_common(shape.internal().into(), common),
-            None => directory,
-        };
+        let depths = schedule.depths();
+        let directory = directory(&plan, pairs, common, depths, committed);
         let server_rules = ServerRules {
             cipher: plan.cipher(plan.server.backend),
             shape,
@@ -278,7 +273,7 @@ impl World {
         };
         let (clients, sites) = (plan.fleet.clients, plan.fleet.sites);
         let desks = (0..clients).map(|client| Desk::new(site_of(ClientId(client), clients, sites))).collect();
-        let troubles = Troubles::new(&plan.faults);
+        let (troubles, crashes) = (Troubles::new(&plan.faults), Crashes::new(&plan));
         World {
             kind,
             rules,
@@ -291,7 +286,9 @@ impl World {
             recorder: Recorder::new(plan.horizon, plan.warmup),
             ledger: Ledger::new(cipher, shape, plan.fleet.cards),
             dialogues: Dialogues::new(plan.fleet.cards, plan.update.due == DueAtStart::None),
-            crashes: Crashes::new(&plan),
+            durable: (plan.server.directory == DirectoryKind::Redb && crashes.are_possible())
+                .then(|| Durable::new(shape.keys(), depths)),
+            crashes,
             has_more_than_desks: troubles.possible || !troubles.client_downs.is_empty(),
             troubles,
             tally: FaultTally::new(&plan.faults),
@@ -330,6 +327,11 @@ impl World {
     /// The plan of this world.
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// The server's client directory.
+    pub fn directory(&self) -> &ServerDirectory {
+        self.server.directory()
     }
 
     /// What has been counted so far.
@@ -480,6 +482,34 @@ impl World {
         desk.sent += 1;
         let (order, slot) = (desk.sent, out.datagrams.put(datagram));
         out.flights.push(Flight { client, direction, at, order, doomed, slot });
+    }
+}
+
+/// The directory of a server that knows `pairs`, and `common` ones instead of those that all cards have alike.
+fn directory(
+    plan: &Plan,
+    pairs: Vec<u8>,
+    common: Option<Vec<u8>>,
+    depths: u8,
+    committed: Stamp,
+) -> ServerDirectory {
+    let (keys, pair, depths) = (plan.fleet.shape.keys(), plan.cipher(None).kept().pair, depths.into());
+    let first = plan.fleet.shape.internal().into();
+    match plan.server.directory {
+        DirectoryKind::Memory => {
+            let directory = MemoryDirectory::new(pairs, keys, pair, depths, committed);
+            ServerDirectory::Memory(match common {
+                Some(common) => directory.with_common(first, common),
+                None => directory,
+            })
+        }
+        DirectoryKind::Redb => {
+            let directory = RedbDirectory::new(&pairs, keys, pair, depths, committed, Seed(plan.seed));
+            ServerDirectory::Redb(Box::new(match common {
+                Some(common) => directory.with_common(first, common),
+                None => directory,
+            }))
+        }
     }
 }
 

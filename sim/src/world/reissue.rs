@@ -63,6 +63,9 @@ impl World {
         }
         let mut effects = std::mem::take(&mut self.server_out);
         self.server.reissue(card, &pairs, at, &mut effects);
+        if let Some(durable) = &mut self.durable {
+            durable.answered(card, self.server.directory());
+        }
         for &effect in &effects.effects {
             self.note(at, true, effect, &effects);
         }

@@ -170,6 +170,9 @@ impl World {
         if !matches!(self.plan.load.session, SessionPlan::Cards) {
             return; // a probe is no dialogue
         }
+        if let (Some(durable), Ok((header, _))) = (&mut self.durable, message::decode(datagram)) {
+            durable.answered(header.card, self.server.directory());
+        }
         let staged = |card| self.server.directory().staged(card).is_some();
         let wrong = self.dialogues.hear(self.server.rules(), now, datagram, effects, &staged);
         for (card, what) in wrong {

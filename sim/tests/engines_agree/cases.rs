@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use keystorm::directory::DirectoryKind;
 use keystorm::engine::Progress;
 use keystorm::issue::{Order, fresh};
 use keystorm::plan::{
@@ -179,6 +180,15 @@ pub(crate) const FAULTS: &[Fault] = &[
             "line.reorder_by=1100ms",
             "faults.pull=15%",
             "faults.outage=[{site=1,at='2500ms',for='1500ms'}]",
+        ],
+    ),
+    by_clock(
+        "a server over a database",
+        &[
+            "server.directory=redb",
+            "faults.server_crash={every='2s',for='300ms'}",
+            "faults.pull=20%",
+            "server.costs.commit=1ms",
         ],
     ),
 ];
@@ -465,6 +475,7 @@ fn exercised(plan: &Plan) -> Vec<(&'static str, bool)> {
         ("faults.reinsert", !reinsert.is_zero()),
         ("faults.server_down", !server_downs.is_empty()),
         ("faults.server_crash", server_crash.is_some()),
+        ("server.directory", plan.server.directory == DirectoryKind::Redb),
         ("line.loss", independent),
         ("line.burst", burst),
         ("line.duplicate", !duplicate.is_zero()),

@@ -15,6 +15,8 @@ pub(crate) enum Setting {
     /// Cards that cannot be written often.
     WornOut,
     CommonKeys,
+    /// A server over a database, which crashes.
+    Database,
 }
 
 /// Losses, repeats, pulls; the holders come back; both depths are due.
@@ -51,6 +53,9 @@ impl Setting {
                 "update.periods=[]",
                 "update.order=[{at='4min'}]",
             ],
+            Setting::Database => {
+                &["server.directory=redb", "faults.server_crash.every=40s", "faults.server_crash.for=1s"]
+            }
             Setting::CommonKeys => {
                 &["fleet.server_keys=common", "update.due=none", "update.order=[{at='1s',cards=[3,5,8]}]"]
             }

@@ -34,9 +34,10 @@ const STAGED: Trial = Trial::Fleet(Setting::Staged);
 const INSIDE: Trial = Trial::Fleet(Setting::InsideCard);
 const WORN: Trial = Trial::Fleet(Setting::WornOut);
 const COMMON: Trial = Trial::Fleet(Setting::CommonKeys);
+const DATABASE: Trial = Trial::Fleet(Setting::Database);
 
 /// Each bug with its trial, and words of the report that must come.
-pub(crate) const BUGS: [(Bug, Trial, &str); 39] = [
+pub(crate) const BUGS: [(Bug, Trial, &str); 40] = [
     (Bug::CardSkipsClaims, CARD, "which are not both below it"),
     (Bug::CardSkipsOtherRing, CARD, "which are not both below it"),
     (Bug::CardKeepsProofOverReset, CARD, "stored without mutual authentication"),
@@ -60,6 +61,7 @@ pub(crate) const BUGS: [(Bug, Trial, &str); 39] = [
     (Bug::ServerDropsStageAtBye, STAGED, "a stage was dropped"),
     (Bug::ServerGuessesAgain, STAGED, "the server named the pair"),
     (Bug::ServerStagesNothing, STAGED, "is not durable"),
+    (Bug::ServerAnswersBeforeSync, DATABASE, "has lost what it had answered for"),
     (Bug::ServerForgetsStarts, SERVER, "the same random twice"),
     (Bug::ServerForgetsRefusals, SERVER, "the server named the pair"),
     (Bug::ServerRepeatsRo, ORDINARY, "the same Ro twice"),

@@ -9,6 +9,7 @@ mod common_random_numbers;
 mod crashes;
 mod csv_loads;
 mod determinism;
+mod directory;
 mod escalation;
 mod faults;
 mod fragments;

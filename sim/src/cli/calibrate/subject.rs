@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 use std::net::UdpSocket;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -12,6 +13,9 @@ use keystorm_model::server::{Commit, Directory as _, MemoryDirectory, Stamp};
 use keystorm_model::suite::{Backend, Cipher, Comparison, Operation, SuiteId};
 use keystorm_model::{CardId, ConnectionId, Depth, KeyNo};
 use keystorm_reports::CipherRow;
+
+use super::commits;
+use crate::directory::DirectoryKind;
 
 use super::super::environment::{CpuWatch, Stopwatch, machine};
 
@@ -27,6 +31,8 @@ pub(super) const BATCHES: [u64; 2] = [1, 16];
 /// Plain bytes of the two messages of session data that are sealed. The second is longer by [`KIB`].
 pub(super) const MESSAGES: [u64; 2] = [64, 64 + KIB];
 pub(super) const KIB: u64 = 1_024;
+/// Who makes commits durable.
+pub(super) const REDB: &str = DirectoryKind::Redb.name();
 
 /// Cards in the directory that renewals are committed to, and the keys of each.
 const CARDS: u32 = 1 << 16;
@@ -35,7 +41,7 @@ const KEYS: usize = 7;
 const DATAGRAMS: u64 = 64;
 
 /// Carries the operation out so many times, from this number on. Returns how many nanoseconds that took.
-type Run = Box<dyn FnMut(u64, u64) -> std::io::Result<u64>>;
+pub(super) type Run = Box<dyn FnMut(u64, u64) -> std::io::Result<u64>>;
 
 /// What a suite's operations are measured with. Both examples and operations are made from numbers, so that no two
 /// measurements differ in them.
@@ -185,8 +191,8 @@ impl Subject {
         Subject { batch, varies: charged.varies(suite), ..subject }
     }
 
-    /// What all suites have in common.
-    pub(super) fn in_common() -> std::io::Result<Vec<Subject>> {
+    /// What all suites have in common; durable commits beside `out`.
+    pub(super) fn in_common(out: &Path) -> std::io::Result<Vec<Subject>> {
         let rustcrypto = Backend::RustCrypto.name();
         let channel = repeated(|count| {
             black_box(Channel::new(black_box(u128::from(count).to_le_bytes())));
@@ -196,6 +202,7 @@ impl Subject {
             MESSAGES.map(|length| Subject::new("", rustcrypto, "seal", length, sealing(length as usize))),
         );
         subjects.push(Subject::new("", "memory", "commit", 0, committing()));
+        subjects.push(Subject::new("", REDB, "commit", 0, commits::durable(out)?));
         let [receive, send] = datagrams()?;
         let length = example_datagram().len() as u64;
         subjects.push(Subject::new("", "udp", "receive", 0, receive));
