@@ -1,6 +1,6 @@
 //! The documentation of every file and column, from the very tables that write them.
 
-use crate::campaign::differences_table;
+use crate::campaign::{comparison_table, differences_table};
 use crate::cards::cards_table;
 use crate::ciphers::ciphers_table;
 use crate::failures::failures_table;
@@ -48,8 +48,13 @@ pub fn columns_markdown() -> String {
         interruptions_table().markdown(),
         ciphers_table().markdown(),
     ];
-    let campaign = differences_table(&[]).markdown();
-    format!("{INTRODUCTION}\n{}\n{}\n{CAMPAIGNS}\n{campaign}", tables.join("\n"), other_files())
+    let comparison = comparison_table(&[]).markdown();
+    let differences = differences_table(&[]).markdown();
+    format!(
+        "{INTRODUCTION}\n{}\n{}\n{CAMPAIGNS}\n{comparison}\nWith `--base`, also:\n\n{differences}",
+        tables.join("\n"),
+        other_files()
+    )
 }
 
 const CAMPAIGNS: &str = "\
@@ -80,8 +85,6 @@ interval and the verdict (`met`, `missed`, `undecided`, `no figure`).
 upon the other, and the tables, on one page. The key that was given first is on the axis below, and there is a line for
 each combination of the others. `keystorm report DIR` makes the tables of a sweep and the page again from `runs/` (the page
 of a plan from `runs/` and `plan.csv`).
-
-With `--base`, also:
 ";
 
 fn other_files() -> String {

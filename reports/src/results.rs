@@ -30,6 +30,14 @@ pub struct Results {
     pub trace_digest: u128,
 }
 
+impl Results {
+    /// Server CPU time spent in the busiest interval of the timeline, and an interval's length, nanoseconds.
+    pub fn busiest(&self) -> (u64, u64) {
+        let busy = self.timeline.iter().map(|bucket| bucket.busy_ns).max();
+        (busy.unwrap_or(0), self.bucket_ns.min(self.run.horizon_ns))
+    }
+}
+
 /// What was run: the first columns of `summary.csv`.
 #[derive(Clone, Debug)]
 pub struct RunFacts {
@@ -47,6 +55,8 @@ pub struct RunFacts {
     pub suite: &'static str,
     /// `real`, or `modelled` if stand-ins took the place of the cipher's operations.
     pub crypto: &'static str,
+    /// Where the cards' times for the suite come from.
+    pub card_times: CardTimes,
     /// Update embodiment.
     pub embodiment: String,
     /// Recovery policy.
@@ -59,6 +69,25 @@ pub struct RunFacts {
     pub sites: u64,
     /// Length of the run proper.
     pub horizon_ns: u64,
+}
+
+/// Where the times that cards take for their suite come from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CardTimes {
+    /// Measured on some card, or stated in the scenario as if they were.
+    Published,
+    /// Assumed: no source gives them for any card.
+    Hypothetical,
+}
+
+impl CardTimes {
+    /// The name in every report.
+    pub const fn name(self) -> &'static str {
+        match self {
+            CardTimes::Published => "published",
+            CardTimes::Hypothetical => "hypothetical",
+        }
+    }
 }
 
 macro_rules! counts {

@@ -212,5 +212,20 @@ fn appended_columns() -> Vec<Column<Results>> {
              tables of costs either way.",
             |r| r.run.crypto,
         ),
+        text(
+            "card_times",
+            "`hypothetical`: the times that the cards take for their suite were assumed, since no source gives them. \
+             Otherwise `published`.",
+            |r| r.run.card_times.name(),
+        ),
+        Column::new(
+            "server_busy_cores_peak",
+            "Busy CPU time of the busiest interval of timeline.csv divided by the interval's length: so many cores were busy in it, \
+             on average.",
+            |r: &Results| {
+                let (busy, length) = r.busiest();
+                Cell::ratio(busy.into(), length.into())
+            },
+        ),
     ]
 }

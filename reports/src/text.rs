@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::faults::thousandths;
 use crate::latency::Figure;
 use crate::number::{bytes, counted, decimal, duration, grouped, percent, whole_time};
-use crate::results::{Failure, FaultCount, Phase, Results};
+use crate::results::{CardTimes, Failure, FaultCount, Phase, Results};
 use crate::table::divide;
 
 /// Width of the words at the left.
@@ -73,12 +73,16 @@ fn headline(page: &mut Page, results: &Results) {
     page.line(
         "Fleet",
         format_args!(
-            "{} at {} on {}, suite {}{}",
+            "{} at {} on {}, suite {}{}{}",
             counted(run.cards, "card"),
             counted(run.clients, "client"),
             counted(run.sites, "site"),
             run.suite,
-            modelled(run.crypto)
+            modelled(run.crypto),
+            match run.card_times {
+                CardTimes::Published => "",
+                CardTimes::Hypothetical => " (hypothetical card times)",
+            }
         ),
     );
     page.line("Renewal", format_args!("embodiment {}, recovery {}", run.embodiment, run.recovery));

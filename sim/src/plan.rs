@@ -143,6 +143,8 @@ pub struct CardPlan {
     pub check: Span,
     /// Time to generate a pair of keys from a seed.
     pub generate: Span,
+    /// Whether no source gives the last three for any card: whoever wrote them assumed them.
+    pub hypothetical: bool,
     /// Time to draw a challenge.
     pub random: Span,
     /// Time of one atomic page write to non-volatile memory.

@@ -1,7 +1,7 @@
 //! From a plan to its results: chooses the engine, runs it, and judges what it found.
 
 use keystorm_model::Span;
-use keystorm_reports::results::{FaultCount, Results, RunFacts, ServerFigures};
+use keystorm_reports::results::{CardTimes, FaultCount, Results, RunFacts, ServerFigures};
 
 use crate::check::Violation;
 use crate::engine::{self, Stopped, Watch};
@@ -96,6 +96,7 @@ fn facts(plan: &Plan) -> RunFacts {
         version: VERSION,
         suite: plan.fleet.suite.name(),
         crypto: plan.crypto.name(),
+        card_times: if plan.card.hypothetical { CardTimes::Hypothetical } else { CardTimes::Published },
         embodiment: plan.update.embodiments.iter().map(|one| one.name()).collect::<Vec<_>>().join("+"),
         recovery: plan.update.recovery.name(),
         cards: plan.fleet.cards.into(),

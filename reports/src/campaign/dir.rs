@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::comparison::comparison_table;
 use super::record::RunRecord;
 use super::tables::{PointRows, RunRow, differences, differences_table, runs_table, sweep_table};
 use crate::dir::{DirError, RunDir, RunFile};
@@ -123,6 +124,8 @@ impl CampaignDir {
         let table = runs_table(axes);
         self.file(table.file(), |file| table.write(file, points.iter().flat_map(RunRow::all)))?;
         let table = sweep_table(axes);
+        self.file(table.file(), |file| table.write(file, points))?;
+        let table = comparison_table(axes);
         self.file(table.file(), |file| table.write(file, points))?;
         let Some(base) = base.and_then(|base| points.iter().find(|point| point.point == base)) else {
             return Ok(());

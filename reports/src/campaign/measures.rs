@@ -5,7 +5,7 @@ use crate::results::Phase;
 use crate::summary::summary_table;
 
 /// Columns of `summary.csv` that say what was run, not what came of it.
-const FACTS: [&str; 13] = [
+const FACTS: [&str; 14] = [
     "scenario",
     "scenario_sha256",
     "seed",
@@ -19,6 +19,7 @@ const FACTS: [&str; 13] = [
     "sites",
     "horizon_s",
     "crypto",
+    "card_times",
 ];
 
 /// Counts of independent trials, as nearly as the model has any: the event, and the column that counts its trials.
@@ -57,7 +58,7 @@ pub struct Measure {
 impl Measure {
     /// Decimals of its statistics.
     pub fn decimals(&self) -> usize {
-        if self.name.contains("utilization") { 6 } else { 3 }
+        if self.name.contains("utilization") || self.name.contains("cores") { 6 } else { 3 }
     }
 }
 

@@ -1,8 +1,9 @@
 //! Many runs of one scenario: the points of a grid, each with replications.
 //!
 //! A [`RunRecord`] is what is kept of one run. From the records of all runs, in whatever order they were made, come
-//! `runs.csv`, `sweep.csv` and `differences.csv` ([`tables`]), as a pure function: equal records give equal bytes.
+//! `runs.csv`, `sweep.csv`, `comparison.csv` and `differences.csv`, as a pure function: equal records give equal bytes.
 
+mod comparison;
 mod dir;
 mod measures;
 mod plan;
@@ -11,6 +12,7 @@ mod stored;
 pub mod tables;
 pub(crate) mod text;
 
+pub use comparison::comparison_table;
 pub use dir::CampaignDir;
 pub(crate) use dir::write_whole;
 pub use measures::{Aim, Measure, measures};

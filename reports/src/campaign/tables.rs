@@ -26,6 +26,11 @@ impl PointRows {
         }
     }
 
+    /// What a column says that is the same in all its runs.
+    pub fn fact(&self, column: &str) -> Option<&str> {
+        self.runs.first()?.cell(column)
+    }
+
     /// The figures of the runs. Runs without one (no update was committed, say) are left out.
     pub fn sample(&self, column: &str) -> Sample {
         let values: Vec<f64> = self.runs.iter().filter_map(|run| run.number(column)).collect();
@@ -106,7 +111,7 @@ pub fn sweep_table(axes: &[String]) -> Table<PointRows> {
         "scenario_sha256",
         "SHA-256 of the point's resolved scenario.",
         |row: &PointRows| {
-            Cell::text(row.runs.first().and_then(|run| run.cell("scenario_sha256")).unwrap_or_default())
+            Cell::text(row.fact("scenario_sha256").unwrap_or_default())
         },
     ));
     for measure in measures() {
@@ -124,9 +129,9 @@ pub fn sweep_table(axes: &[String]) -> Table<PointRows> {
 }
 
 /// The number of a row's point, and what each axis says there.
-type PointOf<R> = fn(&R) -> (u32, &[String]);
+pub(super) type PointOf<R> = fn(&R) -> (u32, &[String]);
 
-fn point_columns<R: 'static>(axes: &[String], point: PointOf<R>) -> Vec<Column<R>> {
+pub(super) fn point_columns<R: 'static>(axes: &[String], point: PointOf<R>) -> Vec<Column<R>> {
     let mut columns = vec![Column::new("point", "Number of the point, from 1.", move |row: &R| {
         Cell::Int(point(row).0.into())
     })];

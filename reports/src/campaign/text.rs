@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::measures::{Measure, measures};
 use super::tables::PointRows;
 use crate::number::grouped;
+use crate::results::CardTimes;
 
 /// The figures that the table shows, with their headings.
 const SHOWN: [(&str, &str); 5] = [
@@ -26,6 +27,9 @@ pub fn sweep_text(axes: &[String], points: &[PointRows]) -> String {
     let mut rows = vec![header(axes, &shown)];
     rows.extend(points.iter().map(|point| row(point, &shown, stranded)));
     let mut text = columns(&rows);
+    if points.iter().any(is_hypothetical) {
+        text.push_str("* The cards' times for this suite are hypothetical: no source gives them.\n");
+    }
     text.push_str(
         "± is half the width of the 95 % interval over the runs (Student's t). Stranded: how many cards of all runs, and the upper \
          end of the share's 95 % interval (Clopper-Pearson).\n",
@@ -54,7 +58,8 @@ fn header(axes: &[String], shown: &[(&Measure, &str)]) -> Vec<String> {
 }
 
 fn row(point: &PointRows, shown: &[(&Measure, &str)], stranded: &Measure) -> Vec<String> {
-    let mut cells = vec![point.point.to_string()];
+    let mark = if is_hypothetical(point) { "*" } else { "" };
+    let mut cells = vec![format!("{}{mark}", point.point)];
     cells.extend(point.values.iter().cloned());
     cells.push(point.runs.len().to_string());
     cells.extend(shown.iter().map(|(measure, _)| with_interval(point, measure)));
@@ -62,6 +67,10 @@ fn row(point: &PointRows, shown: &[(&Measure, &str)], stranded: &Measure) -> Vec
     let below = point.share(stranded).map_or(String::new(), |(_, high)| format!(", below {high:.2e}"));
     cells.push(format!("{} of {}{below}", grouped(point.total("cards_stranded")), grouped(of)));
     cells
+}
+
+fn is_hypothetical(point: &PointRows) -> bool {
+    point.fact("card_times") == Some(CardTimes::Hypothetical.name())
 }
 
 fn with_interval(point: &PointRows, measure: &Measure) -> String {

@@ -8,7 +8,7 @@ use super::run::file_name;
 use super::stored::Rows;
 use crate::campaign::text::modelled;
 use crate::campaign::{
-    CampaignDir, DISTRIBUTIONS, Measure, PointRows, Shape, differences, differences_table, measures,
+    CampaignDir, DISTRIBUTIONS, Measure, PointRows, Shape, comparison_table, differences, differences_table, measures,
     sweep_table,
 };
 use crate::dir::DirError;
@@ -155,6 +155,12 @@ impl StoredCampaign {
         Table::of("Points, with 95 % intervals", &rows, &wanted)
     }
 
+    /// `comparison.csv`; a plan varies one key only, and has its own table.
+    fn comparison_table(&self) -> Option<Table> {
+        let rows = Rows::of(&comparison_table(&self.shape.keys()), &self.points);
+        self.plan.is_none().then(|| Table::of("What the points cost", &rows, &[]))
+    }
+
     fn differences_table(&self, shown: &[(Measure, &str)]) -> Option<Table> {
         let base = self.points.iter().find(|point| Some(point.point) == self.shape.base)?;
         let mut rows = Rows::of(&differences_table(&self.shape.keys()), &differences(&self.points, base));
@@ -177,6 +183,7 @@ struct Page<'c> {
     curves_note: String,
     percentiles: Vec<Figure>,
     percentiles_note: String,
+    comparison: Option<Table>,
     points: Table,
     differences: Option<Table>,
     command: String,
@@ -216,6 +223,7 @@ pub fn campaign_page(campaign: &StoredCampaign) -> String {
             })
             .collect(),
         percentiles_note: first_of(few.min(super::plot::INKS), few, "points"),
+        comparison: campaign.comparison_table(),
         points: campaign.points_table(&shown),
         differences: campaign.differences_table(&shown),
         command: campaign.command(),

@@ -6,6 +6,7 @@ use super::parts::{Figure, Shares, Table, Tile};
 use super::run_plots;
 use super::stored::{Rows, StoredRun};
 use crate::number::{bytes, counted, duration, grouped, percent, whole_time};
+use crate::results::CardTimes;
 use crate::summary::summary_table;
 use crate::text::modelled;
 
@@ -84,13 +85,15 @@ pub fn run_page(run: &StoredRun) -> String {
 fn facts(run: &StoredRun) -> String {
     let cell = |column: &str| run.summary.first(column);
     let horizon_ns = cell("horizon_s").parse::<f64>().map_or(0, |seconds| (seconds * 1e9).round() as u64);
+    let hypothetical = cell("card_times") == CardTimes::Hypothetical.name();
     format!(
-        "{} at {} on {}, suite {}{}; renewal by embodiment {}, recovery {}; {} simulated, engine {}, seed {}.",
+        "{} at {} on {}, suite {}{}{}; renewal by embodiment {}, recovery {}; {} simulated, engine {}, seed {}.",
         counted(run.count("cards"), "card"),
         counted(run.count("clients"), "client"),
         counted(run.count("sites"), "site"),
         cell("suite"),
         modelled(cell("crypto")),
+        if hypothetical { " with hypothetical card times" } else { "" },
         cell("embodiment"),
         cell("recovery"),
         whole_time(horizon_ns),

@@ -2,7 +2,7 @@
 
 use hdrhistogram::Histogram;
 use keystorm_reports::results::{
-    Bucket, CardRow, Counts, DepthRow, Failure, FaultCount, Manifest, Outcome, PairState, PhaseLatency,
+    Bucket, CardRow, CardTimes, Counts, DepthRow, Failure, FaultCount, Manifest, Outcome, PairState, PhaseLatency,
     Renewals, Results, RunFacts, ServerFigures,
 };
 
@@ -72,6 +72,7 @@ fn run_facts() -> RunFacts {
         version: "0.1.0",
         suite: "aes-128",
         crypto: "real",
+        card_times: CardTimes::Published,
         embodiment: "1".into(),
         recovery: "until-committed",
         cards: 2_000,

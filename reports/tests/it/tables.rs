@@ -22,7 +22,8 @@ const SUMMARY: &str = "scenario, scenario_sha256, seed, engine, version, suite, 
     update_ms_p50, update_ms_p90, update_ms_p95, update_ms_p99, update_ms_p99_9, update_ms_max, \
     session_ms_p50, session_ms_p90, session_ms_p95, session_ms_p99, session_ms_p99_9, session_ms_max, \
     trace_digest, cards_unharmed, cards_healed, rejects, late_deliveries, \
-    arrivals_skipped, server_queue_mean, server_wait_ms_mean, reissues, reissue_cost, updates_promoted, updates_deferred, server_crashes, requests_lost_in_crashes, client_crashes, crypto";
+    arrivals_skipped, server_queue_mean, server_wait_ms_mean, reissues, reissue_cost, updates_promoted, updates_deferred, server_crashes, requests_lost_in_crashes, client_crashes, crypto, card_times, \
+    server_busy_cores_peak, warmup_s";
 
 fn summary_csv(results: &Results) -> Vec<String> {
     lines(|out| summary_table().write(out, [results]))

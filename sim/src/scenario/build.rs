@@ -162,10 +162,17 @@ fn card(r: &Resolved) -> CardPlan {
         prove: r.of_suite("card", "prove").expect("every suite has it"),
         check: r.of_suite("card", "check").expect("every suite has it"),
         generate: r.of_suite("card", "generate").unwrap_or(Span::ZERO),
+        hypothetical: hypothetical(r),
         random: r.span("card.random"),
         nvm_write: r.span("card.nvm_write"),
         nvm_plain_write: r.span("card.nvm_plain_write"),
     }
+}
+
+/// Whether the times of the fleet's suite have no source.
+fn hypothetical(r: &Resolved) -> bool {
+    let path = format!("card.{}.hypothetical", r.choice("fleet.suite"));
+    r.has(&path) && r.flag(&path)
 }
 
 fn line(r: &Resolved) -> LinePlan {
