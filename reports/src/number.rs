@@ -68,12 +68,16 @@ pub(crate) fn bytes(n: u64) -> String {
     }
 }
 
-/// `part / whole` in percent with one decimal; `-` where there is no whole.
+/// `part / whole` in percent with one decimal, of less than 1 % with two significant digits; `-` where there is no whole.
 pub(crate) fn percent(part: u64, whole: u128) -> String {
+    const MOST: u32 = 6;
     if whole == 0 {
         return "-".to_owned();
     }
-    format!("{} %", decimal(divide(u128::from(part) * 1000, whole), 1))
+    let units = |decimals: u32| divide(u128::from(part) * 100 * 10u128.pow(decimals), whole);
+    let decimals =
+        if part == 0 { 1 } else { (1..MOST).find(|&decimals| units(decimals) >= 10).unwrap_or(MOST) };
+    format!("{} %", decimal(units(decimals), decimals))
 }
 
 #[cfg(test)]
@@ -121,5 +125,20 @@ mod tests {
         assert_eq!(bytes(12_345_678), "12.3 MB");
         assert_eq!(percent(1, 3), "33.3 %");
         assert_eq!(percent(1, 0), "-");
+    }
+
+    #[test]
+    fn a_small_percentage_keeps_two_significant_digits() {
+        let expected = [
+            (0, "0.0 %"),
+            (10_000_000, "1.0 %"),
+            (9_400_000, "0.94 %"),
+            (260_000, "0.026 %"),
+            (26, "0.000003 %"),
+            (1, "0.000000 %"),
+        ];
+        for (part, text) in expected {
+            assert_eq!(percent(part, 1_000_000_000), text);
+        }
     }
 }
