@@ -12,8 +12,16 @@ pub struct Shape {
     pub scenario: String,
     /// Version of keystorm.
     pub version: String,
-    /// The keys that vary, each with its values.
+    /// Overrides that hold at every point.
+    pub set: Vec<String>,
+    /// The keys that vary, each with its values, in the order in which they are tried.
     pub axes: Vec<(String, Vec<String>)>,
+    /// Whether all keys vary in lockstep.
+    pub zip: bool,
+    /// Points that agree with one of these are left out.
+    pub without: Vec<String>,
+    /// Whether a plan looks for the last value.
+    pub largest: bool,
     /// What each axis says at each point.
     pub points: Vec<Vec<String>>,
     /// The engine of the first point.
@@ -41,6 +49,10 @@ impl Shape {
         Some(Shape {
             scenario: text(&manifest["scenario"])?,
             version: text(&manifest["version"])?,
+            set: texts(&manifest["set"])?,
+            zip: manifest["zip"].as_bool()?,
+            without: texts(&manifest["without"])?,
+            largest: manifest["largest"].as_bool()?,
             axes: manifest["axes"].as_array()?.iter().map(axis).collect::<Option<_>>()?,
             points: points.iter().map(|point| texts(&point["values"])).collect::<Option<_>>()?,
             engine: text(&points.first()?["engine"])?,

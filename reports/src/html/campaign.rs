@@ -8,8 +8,8 @@ use super::run::file_name;
 use super::stored::Rows;
 use crate::campaign::text::modelled;
 use crate::campaign::{
-    CampaignDir, DISTRIBUTIONS, Measure, PointRows, Shape, comparison_table, differences, differences_table, measures,
-    sweep_table,
+    CampaignDir, DISTRIBUTIONS, Measure, PointRows, Shape, comparison_table, differences, differences_table,
+    measures, sweep_table,
 };
 use crate::dir::DirError;
 use crate::manifest::{MANIFEST_FILE, PLAN_KIND, kind_of};
@@ -59,15 +59,6 @@ impl StoredCampaign {
         Ok(StoredCampaign { shape, points, plan: None })
     }
 
-    /// Whether all keys vary together.
-    fn lockstep(&self) -> bool {
-        let axes = &self.shape.axes;
-        let lockstep = |place: usize, values: &[String]| {
-            axes.iter().zip(values).all(|((_, axis), value)| axis.get(place) == Some(value))
-        };
-        axes.len() > 1 && self.shape.points.iter().enumerate().all(|(place, values)| lockstep(place, values))
-    }
-
     fn command(&self) -> String {
         let shape = &self.shape;
         let kind = if self.plan.is_some() { "plan" } else { "sweep" };
@@ -77,17 +68,28 @@ impl StoredCampaign {
             shape.engine,
             shape.seed
         )];
-        words.extend(shape.axes.iter().map(|(key, values)| format!("--vary '{key}={}'", values.join(","))));
+        words.extend(shape.set.iter().map(|set| format!("--set {}", quoted(set))));
+        words.extend(shape.axes.iter().map(|(key, values)| {
+            // A plan for the last value keeps them as it tries them.
+            let mut values: Vec<&str> = values.iter().map(String::as_str).collect();
+            if shape.largest {
+                values.reverse();
+            }
+            format!("--vary {}", quoted(&format!("{key}={}", values.join(","))))
+        }));
+        words.extend(shape.without.iter().map(|without| format!("--without {}", quoted(without))));
         if self.plan.is_none() {
             let said = |condition: bool, words: &str| condition.then(|| words.to_owned());
-            words.extend(said(self.lockstep(), "--zip"));
+            words.extend(said(shape.zip, "--zip"));
+            words.extend(shape.until.as_deref().and_then(until_option));
             words.extend(shape.base.map(|base| {
                 let values = shape.keys().into_iter().zip(&shape.points[base as usize - 1]);
                 let base: Vec<String> = values.map(|(key, value)| format!("{key}={value}")).collect();
-                format!("--base '{}'", base.join(","))
+                format!("--base {}", quoted(&base.join(",")))
             }));
         }
         words.extend(self.bounds().map(|bound| format!("--slo '{bound}'")));
+        words.extend(shape.largest.then(|| "--largest".to_owned()));
         words.push(format!("--replications {}", shape.replications));
         words.join(" \\\n  ")
     }
@@ -113,7 +115,10 @@ impl StoredCampaign {
                 Some(row) => Tile {
                     name: "Answer",
                     figure: plan.rows[row][0].clone(),
-                    more: format!("the first value of {key} that keeps every bound"),
+                    more: format!(
+                        "the {} value of {key} that keeps every bound",
+                        if self.shape.largest { "last" } else { "first" }
+                    ),
                 },
                 None => Tile {
                     name: "Answer",
@@ -193,7 +198,7 @@ struct Page<'c> {
 /// The page of a campaign, HTML. Equal files give equal bytes.
 pub fn campaign_page(campaign: &StoredCampaign) -> String {
     let keys = campaign.shape.keys();
-    let curves = Curves::new(&keys, &campaign.points, campaign.lockstep());
+    let curves = Curves::new(&keys, &campaign.points, campaign.shape.zip);
     let all = measures();
     let shown: Vec<(Measure, &str)> = SHOWN
         .iter()
@@ -247,6 +252,18 @@ fn facts(campaign: &StoredCampaign) -> String {
     )
     .trim_end()
     .to_owned()
+}
+
+/// `auth_ms_p99<=0.05` of a manifest as the option that asks for it.
+fn until_option(until: &str) -> Option<String> {
+    let (measure, share) = until.split_once("<=")?;
+    let percent = (share.parse::<f64>().ok()? * 1e8).round() / 1e6;
+    Some(format!("--until '{measure}<={percent}%'"))
+}
+
+/// An argument that a shell takes as it is.
+fn quoted(argument: &str) -> String {
+    format!("'{}'", argument.replace('\'', "'\\''"))
 }
 
 fn first_of(shown: usize, all: usize, what: &str) -> String {

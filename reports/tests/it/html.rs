@@ -26,8 +26,9 @@ pub(crate) fn sweep(place: &Path, more: u64) -> CampaignDir {
         values.iter().map(|values| json!({ "values": values, "engine": "events" })).collect();
     let manifest = json!({
         "keystorm": SWEEP_KIND, "scenario": "month-turn", "version": "0.1.0", "scenario_text": "line.loss = \"0\"\n",
+        "set": ["fleet.cards=2_000", "name=a'b"], "zip": false, "without": ["line.loss=9%"], "largest": false,
         "axes": [{ "key": "line.loss", "values": ["0%", "5%"] }, { "key": "update.recovery", "values": ["a", "b"] }],
-        "points": points, "seed": 7, "replications": 2, "until": null, "base": 1,
+        "points": points, "seed": 7, "replications": 2, "until": "auth_ms_p99<=0.05", "base": 1,
     });
     let dir = CampaignDir::open(place, &manifest, |there, wanted| {
         (there != wanted).then(|| "something".to_owned())
@@ -143,7 +144,11 @@ fn the_page_of_a_sweep_comes_from_its_records() {
         "update.recovery a",
         "line.loss, %",
         "<td class=\"n\">4</td><td>5%</td><td>b</td><td class=\"n\">2</td>",
+        "--set &#39;fleet.cards=2_000&#39; ",
+        "--set &#39;name=a&#39;\\&#39;&#39;b&#39; ",
         "--vary &#39;line.loss=0%,5%&#39;",
+        "--without &#39;line.loss=9%&#39;",
+        "--until &#39;auth_ms_p99&#60;=5%&#39;",
         "--base &#39;line.loss=0%,update.recovery=a&#39;",
     ] {
         assert!(first.contains(words), "{words}");

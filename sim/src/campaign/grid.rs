@@ -131,6 +131,12 @@ impl Grid {
         self.axes.iter().map(|axis| axis.key.clone()).collect()
     }
 
+    /// The points that are left out, as [`Grid::parse`] reads them.
+    pub fn exclusions(&self) -> Vec<String> {
+        let pair = |(key, value): &(String, String)| format!("{key}={value}");
+        self.without.iter().map(|one| one.iter().map(pair).collect::<Vec<_>>().join(",")).collect()
+    }
+
     /// The values of all axes at each point, in order. Without axes there is one point.
     ///
     /// # Errors

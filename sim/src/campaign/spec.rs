@@ -12,7 +12,7 @@ use crate::shell::quoted;
 use super::grid::Grid;
 
 /// The layout of a campaign's directory; another one is not read.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// One point: what the axes say there, and what is run.
 #[derive(Clone, Debug)]
@@ -49,6 +49,8 @@ pub struct Campaign {
     pub until: Option<Until>,
     /// The point that the others are held against, from 1.
     pub base: Option<u32>,
+    /// Whether a plan looks for the last value, so that they are tried from the last one on.
+    pub largest: bool,
 }
 
 impl Campaign {
@@ -70,7 +72,16 @@ impl Campaign {
         };
         let points = points.into_iter().map(point).collect::<Result<_, ScenarioError>>()?;
         let (scenario, overrides) = (scenario.to_owned(), overrides.to_vec());
-        Ok(Campaign { scenario, overrides, grid, points, replications, until: None, base: None })
+        Ok(Campaign {
+            scenario,
+            overrides,
+            grid,
+            points,
+            replications,
+            until: None,
+            base: None,
+            largest: false,
+        })
     }
 
     /// The scenario's name.
@@ -108,6 +119,9 @@ impl Campaign {
         let points: Vec<Value> = (self.points.iter())
             .map(|point| json!({ "values": point.values, "scenario_sha256": point.plan.scenario_sha256, "engine": point.plan.engine.name(), "crypto": point.plan.crypto.name() }))
             .collect();
+        // Seed and engine are below, as they are after all overrides.
+        let apart = |set: &&String| !set.starts_with("seed=") && !set.starts_with("engine=");
+        let sets: Vec<&String> = self.overrides.iter().filter(apart).collect();
         let until = self.until.as_ref().map(|until| format!("{}<={}", until.measure, until.relative));
         Value::Object(Map::from_iter([
             ("keystorm".into(), kind.into()),
@@ -115,7 +129,11 @@ impl Campaign {
             ("version".into(), VERSION.into()),
             ("scenario".into(), self.name().into()),
             ("scenario_text".into(), self.points[0].plan.resolved.clone().into()),
+            ("set".into(), json!(sets)),
             ("axes".into(), axes.into()),
+            ("zip".into(), self.grid.zip.into()),
+            ("without".into(), json!(self.grid.exclusions())),
+            ("largest".into(), self.largest.into()),
             ("points".into(), points.into()),
             ("seed".into(), self.points[0].plan.seed.into()),
             ("replications".into(), self.replications.into()),

@@ -45,7 +45,10 @@ fn campaign(arguments: &Plan) -> Result<Campaign, Failure> {
     }
     let points = grid.points().map_err(Failure::Usage)?;
     let common = &arguments.common;
-    Ok(Campaign::load(&common.scenario, &common.overrides(), grid, points, arguments.replications)?)
+    let mut campaign =
+        Campaign::load(&common.scenario, &common.overrides(), grid, points, arguments.replications)?;
+    campaign.largest = arguments.largest;
+    Ok(campaign)
 }
 
 fn conclude(
