@@ -21,10 +21,15 @@ A run leaves one directory. It is written beside its final name and renamed when
 
 CSV files have a header, commas, a decimal point and `\\n` line ends. A missing value is an empty cell. Columns are
 only ever appended, so read them by name. A name ends in its unit: `_s` seconds, `_ms` milliseconds, `_bytes` bytes.
+A column holds numbers or words, never both. They load as they are: `pandas.read_csv(\"summary.csv\")`,
+`read.csv(\"summary.csv\")` in R, and in SQLite `.import --csv summary.csv summary`, which makes all columns text and empty cells
+empty texts: make the table beforehand for numbers, and `nullif(auth_ms_p99, '')` of no value.
+
 All times are simulated. The same scenario, seed, engine and version give the same bytes in every file but
 `manifest.json`.
 
-Counts of sessions, updates, messages and latencies cover the run proper, from 0 to the horizon. What becomes of the
+Counts of sessions, updates, messages and latencies cover the run proper, from 0 to the horizon; latencies and the server's load
+without the scenario's `warmup`, if it has one (files of the timeline and latency.hlog show everything). What becomes of the
 cards is judged after the epilogue, in which each card that missed its update gets further connections over an
 undisturbed line.
 

@@ -14,6 +14,9 @@ pub struct Results {
     pub server: ServerFigures,
     /// Latencies by phase, in the order of [`Phase::ALL`].
     pub phases: [PhaseLatency; 3],
+    /// What latencies, waits and utilisation leave out at the beginning; `None`: MSER-5 was to find it and did not, and
+    /// nothing is left out.
+    pub warmup_ns: Option<u64>,
     /// Width of a timeline bucket.
     pub bucket_ns: u64,
     /// One entry per bucket over the horizon.
@@ -31,6 +34,11 @@ pub struct Results {
 }
 
 impl Results {
+    /// The time that utilisation and the queue's mean are taken over, nanoseconds.
+    pub fn measured_ns(&self) -> u64 {
+        self.run.horizon_ns - self.warmup_ns.unwrap_or(0)
+    }
+
     /// Server CPU time spent in the busiest interval of the timeline, and an interval's length, nanoseconds.
     pub fn busiest(&self) -> (u64, u64) {
         let busy = self.timeline.iter().map(|bucket| bucket.busy_ns).max();
@@ -179,15 +187,15 @@ counts! {
     client_crashes,
 }
 
-/// The server's load over the horizon.
+/// The server's load over the horizon, without the warm-up.
 pub struct ServerFigures {
     /// CPU time spent, over all cores.
     pub busy_ns: u64,
     /// CPUs.
     pub cores: u64,
-    /// Longest queue seen, datagrams.
+    /// Longest queue seen, datagrams; the warm-up counts.
     pub queue_max: u64,
-    /// Datagrams waiting, integrated over the horizon, datagram-nanoseconds.
+    /// Datagrams waiting, integrated over the same time, datagram-nanoseconds.
     pub queued_ns: u128,
     /// Waiting time of all datagrams served, nanoseconds.
     pub waited_ns: u128,
@@ -220,7 +228,7 @@ impl Phase {
     }
 }
 
-/// Latency of one phase, microseconds.
+/// Latency of one phase, microseconds, of those who arrived after the warm-up.
 pub struct PhaseLatency {
     /// From the card holder's arrival (an update: from the first sending of Rk).
     pub intended_us: Histogram<u64>,

@@ -118,9 +118,52 @@ pub fn clopper_pearson(events: u64, trials: u64) -> Option<(f64, f64)> {
     Some((low, high))
 }
 
+/// Observations of a batch of [`mser5`].
+const BATCH: usize = 5;
+
+/// How many values at the beginning of a series belong to its warm-up, by the rule MSER-5 (White, Cobb and Spratt, Proceedings
+/// of the 2000 Winter Simulation Conference): those whose removal makes the standard error of the mean of the rest least,
+/// in batches of five. `None`: the least is in the second half, so that nothing shows that the series was ever steady, or
+/// there are fewer than ten batches.
+pub fn mser5(values: &[u64]) -> Option<usize> {
+    let batches: Vec<f64> =
+        values.chunks_exact(BATCH).map(|batch| batch.iter().sum::<u64>() as f64 / BATCH as f64).collect();
+    if batches.len() < 2 * BATCH {
+        return None;
+    }
+    // From the end, by Welford's recurrence; the last five batches alone say too little of an error.
+    let (mut mean, mut squares) = (0.0, 0.0);
+    let mut least = (f64::INFINITY, 0);
+    for (kept, (start, value)) in (1u32..).zip(batches.iter().enumerate().rev()) {
+        let before = value - mean;
+        mean += before / f64::from(kept);
+        squares += before * (value - mean);
+        let error = squares / f64::from(kept).powi(2);
+        if kept as usize >= BATCH && error <= least.0 {
+            least = (error, start);
+        }
+    }
+    let (_, start) = least;
+    (start <= batches.len() / 2).then_some(start * BATCH)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// By hand: without its first two batches the rest is 1, 2, 1, 2 … ten times, whose mean is 1.5 and whose sum of squares is
+    /// 2.5: 2.5 / 100 = 0.025. With the second batch, 6, it is 20.909 / 121 = 0.173; without a third one, 2.222 / 81 = 0.0274.
+    #[test]
+    fn a_warm_up_ends_where_the_standard_error_is_least() {
+        let series = |batches: &[u64]| batches.iter().flat_map(|&value| [value; BATCH]).collect::<Vec<_>>();
+        let steady = [1, 2].repeat(5);
+        assert_eq!(mser5(&series(&[&[10, 6], &steady[..]].concat())), Some(10));
+        assert_eq!(mser5(&series(&steady)), Some(0), "nothing to remove");
+        let growing: Vec<u64> = (1..=100).collect();
+        assert_eq!(mser5(&growing), None, "never steady");
+        assert_eq!(mser5(&series(&[7; 9])), None, "too short");
+        assert_eq!(mser5(&series(&[7; 10])), Some(0));
+    }
 
     fn close(value: f64, expected: f64) {
         assert!((value - expected).abs() <= 1e-4 * expected.abs().max(1e-3), "{value} is not {expected}");

@@ -135,10 +135,7 @@ fn server_columns() -> Vec<Column<Results>> {
             "server_cpu_utilization",
             "Busy CPU time divided by CPUs times horizon, 0 to 1.",
             |r: &Results| {
-                Cell::ratio(
-                    r.server.busy_ns.into(),
-                    u128::from(r.server.cores) * u128::from(r.run.horizon_ns),
-                )
+                Cell::ratio(r.server.busy_ns.into(), u128::from(r.server.cores) * u128::from(r.measured_ns()))
             },
         ),
         Column::int("server_queue_max", "Longest queue at the server, datagrams.", |r: &Results| {
@@ -175,7 +172,7 @@ fn appended_columns() -> Vec<Column<Results>> {
         Column::new(
             "server_queue_mean",
             "Datagrams waiting at the server, mean over the horizon.",
-            |r: &Results| Cell::ratio(r.server.queued_ns, u128::from(r.run.horizon_ns)),
+            |r: &Results| Cell::ratio(r.server.queued_ns, r.measured_ns().into()),
         ),
         Column::new(
             "server_wait_ms_mean",
@@ -226,6 +223,12 @@ fn appended_columns() -> Vec<Column<Results>> {
                 let (busy, length) = r.busiest();
                 Cell::ratio(busy.into(), length.into())
             },
+        ),
+        Column::new(
+            "warmup_s",
+            "Simulated seconds at the beginning that latencies, waits, `server_cpu_utilization` and `server_queue_mean` leave out; \
+             empty where MSER-5 found no end of the warm-up, and nothing was left out.",
+            |r: &Results| r.warmup_ns.map_or(Cell::Empty, Cell::seconds),
         ),
     ]
 }

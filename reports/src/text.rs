@@ -86,6 +86,14 @@ fn headline(page: &mut Page, results: &Results) {
         ),
     );
     page.line("Renewal", format_args!("embodiment {}, recovery {}", run.embodiment, run.recovery));
+    match results.warmup_ns {
+        Some(0) => {}
+        Some(warmup) => {
+            let left_out = whole_time(warmup);
+            page.line("Warm-up", format_args!("{left_out} left out of latencies and the server's load"));
+        }
+        None => page.line("Warm-up", "MSER-5 found no steady state: nothing is left out"),
+    }
     page.gap();
 }
 
@@ -166,7 +174,7 @@ fn latency(page: &mut Page, results: &Results) {
 
 fn machines(page: &mut Page, results: &Results) {
     let (c, server) = (&results.counts, &results.server);
-    let capacity = u128::from(server.cores) * u128::from(results.run.horizon_ns);
+    let capacity = u128::from(server.cores) * u128::from(results.measured_ns());
     let waited = match Figure::P99.of(&server.wait_us) {
         _ if server.queue_max == 0 => "nobody waited".to_owned(),
         wait => {

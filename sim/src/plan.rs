@@ -32,6 +32,8 @@ pub struct Plan {
     pub seed: u64,
     /// Load arrives in `[0, horizon)`; the run proper ends there.
     pub horizon: Span,
+    /// What is left out of latencies and utilisation at the beginning.
+    pub warmup: WarmupPlan,
     /// How many there are of each party, and their keys.
     pub fleet: FleetPlan,
     /// The card's rules and speed.
@@ -58,6 +60,25 @@ impl Plan {
     /// The cipher of the fleet, carried out by `backend`, if that is of any meaning.
     pub fn cipher(&self, backend: Option<Backend>) -> Cipher {
         self.crypto.cipher(self.fleet.suite, backend)
+    }
+}
+
+/// What latencies and utilisation leave out at the beginning.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WarmupPlan {
+    /// So much; 0: nothing.
+    Fixed(Span),
+    /// What the rule MSER-5 says of the sessions' latencies.
+    Mser5,
+}
+
+impl WarmupPlan {
+    /// How much, where that is known beforehand.
+    pub fn fixed(self) -> Option<Span> {
+        match self {
+            WarmupPlan::Fixed(span) => Some(span),
+            WarmupPlan::Mser5 => None,
+        }
     }
 }
 

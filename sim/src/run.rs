@@ -6,7 +6,7 @@ use keystorm_reports::results::{CardTimes, FaultCount, Results, RunFacts, Server
 use crate::check::Violation;
 use crate::engine::{self, Stopped, Watch};
 use crate::issue::{self, Order};
-use crate::plan::{EngineKind, Plan};
+use crate::plan::{EngineKind, Plan, WarmupPlan};
 use crate::record::Recorder;
 use crate::record::tape::Tape;
 use crate::world::World;
@@ -45,21 +45,23 @@ pub fn simulate(plan: Plan, watch: Watch<'_>) -> Result<Finished, Stopped> {
     simulate_with(plan, pairs, watch)
 }
 
-/// Runs `plan` with the pairs that have been made for it.
-pub fn simulate_with(plan: Plan, pairs: Vec<u8>, watch: Watch<'_>) -> Result<Finished, Stopped> {
+/// Runs `plan` with the pairs that have been made for it; twice if its warm-up is to be found first.
+pub fn simulate_with(mut plan: Plan, pairs: Vec<u8>, watch: Watch<'_>) -> Result<Finished, Stopped> {
+    if plan.warmup == WarmupPlan::Mser5 {
+        let mut pilot = drive(World::new(plan.clone(), pairs.clone()), watch)?;
+        let found = pilot.world.recorder.warmup_found();
+        drop(pilot);
+        plan.warmup = found.map_or(WarmupPlan::Mser5, WarmupPlan::Fixed);
+    }
     run(World::new(plan, pairs), watch)
 }
 
 /// Runs a world from its beginning to its end.
 pub fn run(world: World, watch: Watch<'_>) -> Result<Finished, Stopped> {
-    let ended = match world.plan().engine {
-        EngineKind::Turmoil => engine::turmoil::run(world, watch)?,
-        EngineKind::Events => engine::events::run(world, watch)?,
-    };
-    let engine::Ended { mut world, events } = ended;
+    let engine::Ended { mut world, events } = drive(world, watch)?;
     let faults = world.fault_counts();
     let plan = world.plan().clone();
-    let mut recorder = std::mem::replace(&mut world.recorder, Recorder::new(Span::from_secs(1)));
+    let mut recorder = std::mem::replace(&mut world.recorder, Recorder::new(Span::from_secs(1), plan.warmup));
     let tape = recorder.take_tape();
     let recorded = recorder.into_parts();
     let results = Results {
@@ -74,6 +76,7 @@ pub fn run(world: World, watch: Watch<'_>) -> Result<Finished, Stopped> {
             wait_us: recorded.server_wait_us,
         },
         phases: recorded.phases,
+        warmup_ns: plan.warmup.fixed().map(Span::as_ns),
         bucket_ns: recorded.bucket.as_ns(),
         timeline: recorded.timeline,
         failures: recorded.failures,
@@ -85,6 +88,13 @@ pub fn run(world: World, watch: Watch<'_>) -> Result<Finished, Stopped> {
     let violations = world.ledger.violations().to_vec();
     let interval_digests = recorded.interval_digests;
     Ok(Finished { results, violations, interval_digests, world, events, tape })
+}
+
+fn drive(world: World, watch: Watch<'_>) -> Result<engine::Ended, Stopped> {
+    match world.plan().engine {
+        EngineKind::Turmoil => engine::turmoil::run(world, watch),
+        EngineKind::Events => engine::events::run(world, watch),
+    }
 }
 
 fn facts(plan: &Plan) -> RunFacts {

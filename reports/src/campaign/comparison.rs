@@ -11,7 +11,10 @@ const BUSY_AT_MOST: f64 = 0.7;
 const LATENCIES: [(&str, &str); 4] = [
     ("session_ms_p50", "Median of what a card holder waits from arrival to the end of the session, ms."),
     ("session_ms_p99", "Its 99th percentile, ms."),
-    ("update_ms_p50", "Median of what the renewal adds to that: from the first sending of Rk to the commit, ms."),
+    (
+        "update_ms_p50",
+        "Median of what the renewal adds to that: from the first sending of Rk to the commit, ms.",
+    ),
     ("update_ms_p99", "Its 99th percentile, ms."),
 ];
 

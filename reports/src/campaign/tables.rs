@@ -110,9 +110,7 @@ pub fn sweep_table(axes: &[String]) -> Table<PointRows> {
     columns.push(Column::new(
         "scenario_sha256",
         "SHA-256 of the point's resolved scenario.",
-        |row: &PointRows| {
-            Cell::text(row.fact("scenario_sha256").unwrap_or_default())
-        },
+        |row: &PointRows| Cell::text(row.fact("scenario_sha256").unwrap_or_default()),
     ));
     for measure in measures() {
         measure_columns(&measure, &mut columns);

@@ -75,7 +75,7 @@ fn is_hypothetical(point: &PointRows) -> bool {
 
 fn with_interval(point: &PointRows, measure: &Measure) -> String {
     let Some(figure) = point.figure(measure) else { return "-".to_owned() };
-    let decimals = if measure.decimals() > 3 { 4 } else { 1 };
+    let decimals = if measure.decimals() > 3 { 6 } else { 1 };
     match point.sample(&measure.name).half_width {
         Some(half) => format!("{figure:.decimals$} ±{half:.decimals$}"),
         None => format!("{figure:.decimals$}"),

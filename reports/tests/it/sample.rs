@@ -2,8 +2,8 @@
 
 use hdrhistogram::Histogram;
 use keystorm_reports::results::{
-    Bucket, CardRow, CardTimes, Counts, DepthRow, Failure, FaultCount, Manifest, Outcome, PairState, PhaseLatency,
-    Renewals, Results, RunFacts, ServerFigures,
+    Bucket, CardRow, CardTimes, Counts, DepthRow, Failure, FaultCount, Manifest, Outcome, PairState,
+    PhaseLatency, Renewals, Results, RunFacts, ServerFigures,
 };
 
 pub(crate) const SECOND: u64 = 1_000_000_000;
@@ -38,6 +38,7 @@ pub(crate) fn results() -> Results {
             PhaseLatency { intended_us: histogram([]), service_us: histogram([]) },
             PhaseLatency { intended_us: session_us(), service_us: session_us() },
         ],
+        warmup_ns: Some(0),
         bucket_ns: 4 * SECOND,
         timeline: vec![
             bucket([None, None, Some(session_us())]),

@@ -9,7 +9,7 @@ use keystorm_reports::{
     summary_json, summary_table, timeline_table,
 };
 
-use crate::sample::{card, results};
+use crate::sample::{SECOND, card, results};
 
 /// What other programs rely on; append only.
 const SUMMARY: &str = "scenario, scenario_sha256, seed, engine, version, suite, embodiment, recovery, cards, clients, \
@@ -68,9 +68,21 @@ fn summary_cells_stand_under_their_names() {
         ("server_queue_mean", "0.000333"),
         ("server_wait_ms_mean", "1.167"),
         ("reissue_cost", "45"),
+        ("card_times", "published"),
+        ("server_busy_cores_peak", "1.000000"),
+        ("warmup_s", "0.000"),
     ] {
         assert_eq!(summary_cell(&results, name), value, "{name}");
     }
+}
+
+#[test]
+fn the_load_is_taken_over_the_time_after_the_warm_up() {
+    let results = Results { warmup_ns: Some(5 * SECOND), ..results() };
+    assert_eq!(summary_cell(&results, "server_cpu_utilization"), "0.631250", "12.625 s of 4 CPUs times 5 s");
+    assert_eq!(summary_cell(&results, "server_queue_mean"), "0.000667");
+    assert_eq!(summary_cell(&results, "warmup_s"), "5.000");
+    assert_eq!(summary_cell(&Results { warmup_ns: None, ..results }, "warmup_s"), "", "none was found");
 }
 
 #[test]

@@ -195,6 +195,9 @@ pub(super) struct Common {
     /// Engine that moves time and bytes; overrides the scenario's
     #[arg(long, value_parser = engine)]
     pub(super) engine: Option<EngineKind>,
+    /// Leave out so much at the beginning, of latencies and of the server's load: a duration, or mser-5 to find it
+    #[arg(long, value_name = "TIME")]
+    pub(super) warmup: Option<String>,
     /// Override one key of the scenario, as in line.loss=5% (repeatable; docs/scenarios.md lists the keys)
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(super) set: Vec<String>,
@@ -502,6 +505,7 @@ impl Common {
         let mut overrides = self.set.clone();
         overrides.extend(self.seed.map(|seed| format!("seed={seed}")));
         overrides.extend(self.engine.map(|engine| format!("engine={}", engine.name())));
+        overrides.extend(self.warmup.iter().map(|warmup| format!("warmup={warmup}")));
         overrides
     }
 }

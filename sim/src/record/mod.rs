@@ -13,6 +13,9 @@ use keystorm_model::client::{Cause, Step};
 use keystorm_model::server::ServerEffect;
 use keystorm_model::{CardId, Depth, SimTime, Span};
 use keystorm_reports::results::{Bucket, Counts, Failure, Phase, PhaseLatency, Renewals};
+use keystorm_reports::statistics::mser5;
+
+use crate::plan::WarmupPlan;
 
 use digest::{Digest, Parties, Trace};
 use tape::{Event, Tape};
@@ -30,9 +33,9 @@ const BUCKET_DIGITS: u8 = 2;
 pub struct Recorder {
     /// What is counted over the whole run.
     pub counts: Counts,
-    /// Waiting time of datagrams at the server, microseconds.
+    /// Waiting time of datagrams at the server, microseconds, after the warm-up.
     pub server_wait_us: Histogram<u64>,
-    /// Server CPU time spent.
+    /// Server CPU time spent after the warm-up.
     pub server_busy: Span,
     /// Longest queue at the server.
     pub queue_max: u64,
@@ -47,6 +50,10 @@ pub struct Recorder {
     failures: BTreeMap<(&'static str, &'static str, &'static str), u64>,
     renewals: Vec<Renewals>,
     horizon: SimTime,
+    /// Latencies, waits and busy time count from here on.
+    measured: SimTime,
+    /// When the holder of each completed session arrived, and its latency, where the warm-up is to be found.
+    series: Option<Vec<(SimTime, u64)>>,
     /// The one card that is recorded, in a replay.
     tape: Option<Box<Tape>>,
 }
@@ -93,7 +100,7 @@ fn empty_bucket() -> Bucket {
 
 impl Recorder {
     /// A recorder for a run of length `horizon`.
-    pub fn new(horizon: Span) -> Self {
+    pub fn new(horizon: Span, warmup: WarmupPlan) -> Self {
         let wanted = horizon.as_ns() / BUCKETS / 1_000_000_000;
         let width = WIDTHS_S.iter().copied().find(|&width| width >= wanted).unwrap_or(86_400);
         let bucket = Span::from_secs(width);
@@ -113,6 +120,8 @@ impl Recorder {
             failures: BTreeMap::new(),
             renewals: Vec::new(),
             horizon: SimTime::ZERO + horizon,
+            measured: SimTime::ZERO + warmup.fixed().unwrap_or(Span::ZERO),
+            series: (warmup == WarmupPlan::Mser5).then(Vec::new),
             tape: None,
         }
     }
@@ -208,6 +217,9 @@ impl Recorder {
         self.counts.sessions_completed += 1;
         self.bucket(at).completed += 1;
         self.latency(at, Phase::Session, origin);
+        if let Some(series) = &mut self.series {
+            series.push((origin.intended, at.since(origin.intended).as_us()));
+        }
     }
 
     /// A session failed.
@@ -226,9 +238,11 @@ impl Recorder {
     /// A phase ended at `at`.
     pub fn latency(&mut self, at: SimTime, phase: Phase, origin: Origin) {
         let intended = at.since(origin.intended).as_us();
-        let measured = &mut self.phases[phase as usize];
-        measured.intended_us.record(intended).expect("auto-resizing");
-        measured.service_us.record(at.since(origin.service).as_us()).expect("auto-resizing");
+        if origin.intended >= self.measured {
+            let measured = &mut self.phases[phase as usize];
+            measured.intended_us.record(intended).expect("auto-resizing");
+            measured.service_us.record(at.since(origin.service).as_us()).expect("auto-resizing");
+        }
         let slot = &mut self.bucket(at).latency_us[phase as usize];
         slot.get_or_insert_with(|| histogram(BUCKET_DIGITS)).record(intended).expect("auto-resizing");
     }
@@ -245,12 +259,16 @@ impl Recorder {
 
     /// The server served a datagram from `start` on, which had waited since `arrived`.
     pub fn served(&mut self, arrived: SimTime, start: SimTime, service: Span) {
-        if start == arrived {
+        if arrived < self.measured {
+            // It belongs to the warm-up.
+        } else if start == arrived {
             self.unwaited += 1;
         } else {
             self.server_wait_us.record(start.since(arrived).as_us()).expect("auto-resizing");
         }
-        self.server_busy += service;
+        if start >= self.measured {
+            self.server_busy += service;
+        }
         self.bucket(start).busy_ns += service.as_ns();
     }
 
@@ -272,6 +290,18 @@ impl Recorder {
     /// The digest of what has happened so far.
     pub fn trace_digest(&self) -> u128 {
         self.digest.total()
+    }
+
+    /// How much of the beginning is warm-up by the rule MSER-5, in the order in which the holders arrived, in whole
+    /// milliseconds, so that reports can say it; `None`: the sessions do not show, or no series was kept.
+    pub fn warmup_found(&mut self) -> Option<Span> {
+        let mut series = self.series.take()?;
+        series.sort_unstable();
+        let latencies: Vec<u64> = series.iter().map(|&(_, us)| us).collect();
+        match mser5(&latencies)? {
+            0 => Some(Span::ZERO),
+            first => Some(Span::from_ms(series.get(first)?.0.as_ns() / 1_000_000)),
+        }
     }
 
     /// Hands over what was measured: phases, timeline, failures.

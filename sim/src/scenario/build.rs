@@ -23,6 +23,7 @@ use crate::plan::{
     Arrival, ArrivalsPlan, CardPlan, CostTable, DelayPlan, DueAtStart, EngineKind, FaultPlan, FleetPlan,
     LinePlan, LoadPlan, LossPlan, OutagePlan, Plan, RandomCrashPlan, ReissuePlan, ReissueWay, RetryPlan,
     RetryVisit, ServerKeys, ServerPlan, ServicePlan, SessionPlan, SweepPlan, TurmoilPlan, UpdatePlan,
+    WarmupPlan,
 };
 
 /// Sites of a fleet whose scenario does not say. Measured on a 2-core x86-64 machine, turmoil's idle step
@@ -43,6 +44,10 @@ pub(super) fn plan(mut r: Resolved, stem: &str, dir: &Path) -> Result<Plan, Scen
         crypto: named(&Crypto::ALL, Crypto::name, r.choice("crypto")),
         seed: r.count("seed"),
         horizon: r.span("horizon"),
+        warmup: match r.has("warmup") {
+            true => r.span_if("warmup").map_or(WarmupPlan::Mser5, WarmupPlan::Fixed),
+            false => WarmupPlan::Fixed(Span::ZERO),
+        },
         fleet: fleet(&r),
         card: card(&r),
         line: line(&r),

@@ -107,7 +107,17 @@ pub(super) fn cross_check(r: &Resolved) -> Vec<Problem> {
     orders(r, &mut problems);
     faults::check(r, &mut problems);
     backend(r, &mut problems);
+    warmup(r, &mut problems);
     problems
+}
+
+fn warmup(r: &Resolved, problems: &mut Vec<Problem>) {
+    let (Some(warmup), horizon) = (r.span_if("warmup"), r.span("horizon")) else { return };
+    if warmup >= horizon {
+        let why = format!("`warmup` is {warmup}, and the run ends at {horizon}: nothing is left to measure");
+        let help = "make it shorter than `horizon`".to_owned();
+        problems.push(Problem::new(why, help).at_place(r.place(&["warmup"])));
+    }
 }
 
 fn backend(r: &Resolved, problems: &mut Vec<Problem>) {

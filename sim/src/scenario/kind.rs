@@ -26,6 +26,8 @@ pub(super) enum Kind {
     Count { min: u64, max: u64 },
     /// A duration, in whole `step`s.
     Span { min: Span, max: Span, step: Span },
+    /// A duration, or this word.
+    SpanOr { min: Span, max: Span, word: &'static str },
     /// A list of durations.
     Spans { min: Span, max: Span },
     /// A probability.
@@ -67,6 +69,7 @@ impl Kind {
                 format!("{min} to {max}, in whole multiples of {step}")
             }
             Kind::Span { min, max, .. } => format!("{min} to {max}"),
+            Kind::SpanOr { min, max, word } => format!("{min} to {max}, or \"{word}\""),
             Kind::Spans { min, max } => format!("a list of durations, each {min} to {max}"),
             Kind::Texts => "a list of texts in quotes".into(),
             Kind::Chance => "0 to 1".into(),
@@ -95,7 +98,7 @@ impl Kind {
             Kind::Cards => "cards",
             Kind::Flag => "flag",
             Kind::Count { .. } => "number",
-            Kind::Span { .. } => "duration",
+            Kind::Span { .. } | Kind::SpanOr { .. } => "duration",
             Kind::Spans { .. } => "durations",
             Kind::Texts => "texts",
             Kind::Chance => "probability",

@@ -91,6 +91,8 @@ pub(super) const SESSIONS: [&str; 2] = ["cards", "probe"];
 pub(super) const SERVICES: [&str; 2] = ["exponential", "fixed"];
 /// The names of [`keystorm_model::server::Spread`]'s variants.
 pub(super) const SPREADS: [&str; 4] = ["none", "jitter", "waves", "admission"];
+/// The word for a warm-up that the rule MSER-5 finds.
+pub(super) const MSER5: &str = "mser-5";
 /// The names of what happens at the root: nothing, and [`keystorm_model::server::RootRenewal`]'s variants.
 pub(super) const ROOT: [&str; 3] = ["never", "itself", "reissue"];
 /// The names of [`crate::plan::DueAtStart`]'s variants: all, none.
@@ -142,6 +144,7 @@ pub(super) static KEYS: &[Key] = &[
     key("seed", count(0, u64::MAX), Value("1"), "Decides every draw. `--seed` sets it too."),
     key("crypto", Kind::OneOf(|| Crypto::ALL.iter().map(|c| c.name()).collect()), Value("real"), "Whether the operations of the cipher suite are carried out, or stand-ins of the same lengths and outcomes take their place: for fleets whose keys take too long to make. The simulated time of an operation comes from the tables of costs either way. docs/ciphers.md says what the same is, and what is not."),
     key("horizon", span(MS, LONGEST), Required, "The run lasts this long; card holders arrive before it ends."),
+    key("warmup", Kind::SpanOr { min: MS, max: LONGEST, word: MSER5 }, Absent, "What latencies, waits at the server and its utilisation leave out at the beginning: those who arrive in that time, and what the server does in it. \"mser-5\" finds it by the series of the sessions' latencies, and runs the simulation twice. For a load that becomes steady, and for no other. `--warmup` sets it too; docs/planning.md says more."),
 
     key("fleet.cards", count(1, 100_000_000), Required, "Cards."),
     key("fleet.clients", count(1, 1_000_000), Required, "Client machines: one reader each, one card at a time. Card holders queue at them."),

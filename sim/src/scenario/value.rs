@@ -136,6 +136,10 @@ pub(super) fn read(kind: &Kind, value: &DeValue<'_>) -> Result<Value, Refusal> {
         Kind::Flag => value.as_bool().map(Value::Flag).ok_or_else(|| mistyped(kind, value)),
         Kind::Count { min, max } => read_count(*min, *max, kind, value),
         Kind::Span { min, max, step } => read_span(*min, *max, *step, kind, value).map(Value::Span),
+        Kind::SpanOr { word, .. } if value.as_str() == Some(word) => Ok(Value::Choice(word)),
+        Kind::SpanOr { min, max, .. } => {
+            read_span(*min, *max, Span::from_ns(1), kind, value).map(Value::Span)
+        }
         Kind::Spans { min, max } => read_spans(*min, *max, kind, value),
         Kind::Texts => read_texts(value).ok_or_else(|| mistyped(kind, value)),
         Kind::Chance => read_chance(kind, value),
@@ -161,7 +165,7 @@ pub(super) fn quoted(value: &DeValue<'_>) -> String {
 /// What a value of this kind is called.
 fn noun(kind: &Kind) -> &'static str {
     match kind {
-        Kind::Span { .. } => "a duration",
+        Kind::Span { .. } | Kind::SpanOr { .. } => "a duration",
         Kind::Chance => "a probability",
         Kind::Spans { .. } => "a list of durations",
         Kind::Texts => "a list of texts",
@@ -180,6 +184,7 @@ fn noun(kind: &Kind) -> &'static str {
 fn mistyped(kind: &Kind, value: &DeValue<'_>) -> Refusal {
     let help = match kind {
         Kind::Span { .. } => TIME_HELP.to_string(),
+        Kind::SpanOr { word, .. } => format!("{TIME_HELP}; or write \"{word}\""),
         Kind::Chance => CHANCE_HELP.to_string(),
         Kind::Spans { .. } => "write durations in brackets, for example [\"30d\", \"360d\"]".into(),
         Kind::Rate { .. } => rate_help(kind),

@@ -281,9 +281,10 @@ impl World {
             desks,
             present: Present::new(plan.fleet.cards),
             server: Server::start(server_rules, seed, directory, plan.fleet.cards as usize),
-            station: Station::new(plan.server.cores, plan.server.queue, plan.server.costs),
+            station: Station::new(plan.server.cores, plan.server.queue, plan.server.costs)
+                .measured_from(SimTime::ZERO + plan.warmup.fixed().unwrap_or(Span::ZERO)),
             line: Line::new(plan.line.clone(), plan.faults.outages.clone()),
-            recorder: Recorder::new(plan.horizon),
+            recorder: Recorder::new(plan.horizon, plan.warmup),
             ledger: Ledger::new(cipher, shape, plan.fleet.cards),
             dialogues: Dialogues::new(plan.fleet.cards, plan.update.due == DueAtStart::None),
             crashes: Crashes::new(&plan),

@@ -32,6 +32,8 @@ pub struct Station {
     changed: SimTime,
     /// Waiting time of all that have been served, nanoseconds.
     waited: u128,
+    /// Waits of what arrived before count in no sum.
+    measured: SimTime,
     /// Buffers of datagrams that have been served.
     spare: Vec<Vec<u8>>,
 }
@@ -47,8 +49,14 @@ impl Station {
             queued: 0,
             changed: SimTime::ZERO,
             waited: 0,
+            measured: SimTime::ZERO,
             spare: Vec::new(),
         }
+    }
+
+    /// Counts what waits from `at` on only.
+    pub fn measured_from(self, at: SimTime) -> Self {
+        Station { changed: at, measured: at, ..self }
     }
 
     /// When the earliest core is free.
@@ -100,7 +108,9 @@ impl Station {
     pub fn dequeue(&mut self, at: SimTime) -> Option<Waiting> {
         self.settle(at);
         let first = self.queue.pop_front()?;
-        self.waited += u128::from(at.since(first.arrived).as_ns());
+        if first.arrived >= self.measured {
+            self.waited += u128::from(at.since(first.arrived).as_ns());
+        }
         Some(first)
     }
 

@@ -35,7 +35,7 @@ fn tables(dir: &Path) -> Vec<String> {
 }
 
 /// Rows of a CSV file, each a map from its header.
-fn rows(path: &Path) -> Vec<BTreeMap<String, String>> {
+pub(crate) fn rows(path: &Path) -> Vec<BTreeMap<String, String>> {
     let text = std::fs::read_to_string(path).unwrap();
     let mut lines = text.lines().map(|line| line.split(',').map(str::to_owned).collect::<Vec<_>>());
     let header = lines.next().unwrap();
@@ -105,6 +105,44 @@ fn the_figures_of_a_point_are_those_of_its_runs() {
         assert!((number("cards_stranded_share") - stranded / 300.0).abs() < 1e-6);
         assert!(number("cards_stranded_share_ci95_high") > number("cards_stranded_share"));
     }
+}
+
+/// comparison.csv against the runs that it is made of.
+#[test]
+fn a_comparison_follows_from_the_runs() {
+    let dir = with_small_scenario();
+    let vary = ["--vary", "fleet.suite=aes-128,ml-dsa-44", "--vary", "server.costs.datagram=15us,4s"];
+    let arguments = [&["sweep", "small.toml"], &vary[..], &["--replications", "2", "--out", "s"]].concat();
+    let output = keystorm(dir.path(), &arguments);
+    assert_code(&output, 0);
+    assert!(
+        stdout(&output).contains("* The cards' times for this suite are hypothetical"),
+        "{}",
+        stdout(&output)
+    );
+    let runs = rows(&dir.path().join("s/runs.csv"));
+    let compared = rows(&dir.path().join("s/comparison.csv"));
+    let times: Vec<&str> = compared.iter().map(|point| point["card_times"].as_str()).collect();
+    assert_eq!(times, ["published", "published", "hypothetical", "hypothetical"]);
+    for point in &compared {
+        let mine = || runs.iter().filter(|run| run["point"] == point["point"]);
+        let sum = |name: &str| mine().map(|run| run[name].parse::<f64>().unwrap()).sum::<f64>();
+        let number = |name: &str| point[name].parse::<f64>().unwrap();
+        let close = |name: &str, value: f64| assert!((number(name) - value).abs() < 1e-3, "{name}: {value}");
+        close("line_bytes_per_session", sum("line_bytes") / sum("sessions_started"));
+        close("nvm_writes_per_card", sum("nvm_writes") / sum("cards"));
+        let points = sum("messages_sent") - sum("retransmissions") + sum("apdus") + sum("nvm_writes");
+        close("points_of_interruption", points / sum("sessions_started"));
+        let busy = sum("server_busy_cores_peak") / 2.0;
+        close("server_busy_cores_peak", busy);
+        assert_eq!(number("server_cores_needed"), (busy / 0.7).ceil().max(1.0));
+    }
+    let of = |point: usize, name: &str| compared[point][name].parse::<f64>().unwrap();
+    for cost in ["line_bytes_per_session", "nvm_writes_per_card", "points_of_interruption", "session_ms_p50"]
+    {
+        assert!(of(2, cost) > 2.0 * of(0, cost), "long keys and proofs cost: {cost}");
+    }
+    assert!(of(1, "server_cores_needed") > 1.0 && of(0, "server_cores_needed") == 1.0, "{compared:?}");
 }
 
 #[test]

@@ -23,3 +23,4 @@ mod replay;
 mod report;
 mod spread;
 mod tick;
+mod warmup;
