@@ -7,6 +7,7 @@ mod cli;
 mod common;
 mod common_random_numbers;
 mod crashes;
+mod csv_loads;
 mod determinism;
 mod escalation;
 mod faults;
