@@ -17,6 +17,7 @@ mod load;
 mod mishaps;
 mod outages;
 mod placed;
+mod readme;
 mod renewals;
 mod replay;
 mod report;
