@@ -11,12 +11,13 @@ use crate::campaign::spec::what_differs;
 use crate::campaign::{Campaign, Grid};
 
 use super::args::Plan;
-use super::campaign::{PLAN, default_place, failure, idle_faults, with_surroundings};
+use super::campaign::{PLAN, default_place, failure, idle_faults, refuse_twins, with_surroundings};
 use super::progress::catch_interrupts;
 use super::{Failure, both, print};
 
 pub(super) fn plan(arguments: &Plan) -> Result<(), Failure> {
     let campaign = campaign(arguments)?;
+    refuse_twins(&campaign)?;
     catch_interrupts()?;
     let place = arguments
         .out
