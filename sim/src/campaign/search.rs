@@ -211,9 +211,9 @@ mod tests {
         assert_eq!(answer, Answer { first: None, monotone: true });
         // An undecided point on the way moves the answer behind it.
         let keeps = |point| match point {
-            ..5 => Keeps::NotAll,
+            5 | 7.. => Keeps::All,
             6 => Keeps::Undecided,
-            _ => Keeps::All,
+            _ => Keeps::NotAll,
         };
         let (answer, _) = asked_of(8, keeps);
         assert_eq!(answer, Answer { first: Some(7), monotone: true });
