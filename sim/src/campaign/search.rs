@@ -131,7 +131,7 @@ pub fn looks(most: u32) -> Vec<u32> {
 ///
 /// Whoever looks several times and stops at the first clear answer is wrong more often than one look is. So each look's
 /// intervals are wider: with k looks their confidence is 1 - 0.02 / k (Bonferroni), and of a normal figure at its bound 1 %
-/// of all answers say that it is met. The rest up to 5 % is for skewed figures, whose intervals miss more often than they say.
+/// of all answers say that it is met. The rest up to about 5 % is for skewed figures, whose intervals miss more often than they say.
 ///
 /// # Errors
 /// What `rows` says.
