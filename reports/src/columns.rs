@@ -79,12 +79,16 @@ summary.csv:
 | `<figure>_mean` | Mean over the runs; of figures that are no percentile. |
 | `<figure>` | The percentile (or maximum) of all runs together; of latencies. A mean of percentiles would mean nothing. |
 | `<figure>_sd` | Standard deviation between runs; empty below two runs. |
-| `<figure>_ci95_low`, `<figure>_ci95_high` | Where the mean over runs lies with 95 % confidence (Student's t). |
+| `<figure>_ci95_low`, `<figure>_ci95_high` | Where the figure lies with 95 % confidence: Student's t over the runs; of a percentile of all runs together over the jackknife's pseudo-values, which leave out one run at a time. Empty below two runs, and of a maximum: nothing says how far another run would go. |
 | `<count>_share` | Events by trials, all runs together: cards by outcome of all cards, failed sessions of sessions started, interrupted updates of updates started, lost messages of messages sent. |
 | `<count>_share_ci95_low`, `<count>_share_ci95_high` | The share's 95 % interval (Clopper-Pearson), as if trials were independent: of 0 in N it gives an upper end. |
 
-`plan.csv`: one row per value that was tried: the value, `replications`, `keeps_all`, and for each bound the figure, its
-interval and the verdict (`met`, `missed`, `undecided`, `no figure`).
+`plan.csv`: one row per value that was tried: the value; `keeps_all` (`yes`, `no`, `undecided`); `slo1`, `slo1_verdict`,
+`slo2` and so on, each bound and how the value stands against it (`met`, `missed`, `undecided`, `no figure`);
+`replications`; then each figure with the interval that the verdict rests on (`_low`, `_high`; planning.md says how sure it
+is), of counts also the upper end of the share's (`_share_high`).
+
+A key that is also a column of summary.csv, such as `engine`, has the column `varied_engine`.
 
 `report.html`: the main figures over what varies with their 95 % intervals, the latency distributions of the points one
 upon the other, and the tables, on one page. The key that was given first is on the axis below, and there is a line for

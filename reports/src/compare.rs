@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::campaign::{Measure, PointRows, measures, text::columns};
+use crate::campaign::estimate::difference;
+use crate::campaign::{Measure, PointRows, RunRecord, measures, text::columns};
 use crate::html::{StoredCampaign, StoredRun};
-use crate::statistics::{Interval, Sample, welch};
+use crate::statistics::{CONFIDENCE, Estimate, Interval, welch};
 
 /// What was compared, for people and for programs.
 #[derive(Clone, PartialEq, Debug)]
@@ -144,61 +145,82 @@ fn percent(relative: Option<f64>) -> String {
 struct Contrast {
     point: String,
     measure: Measure,
-    means: [Option<f64>; 2],
-    /// Of B - A, with how many runs or pairs it rests on.
-    interval: Interval,
+    /// Over the very runs that the difference rests on.
+    figures: [f64; 2],
+    /// Of B - A.
+    difference: Estimate,
     paired: bool,
 }
 
 impl Contrast {
-    /// Paired by seed where both have two seeds or more in common: with common random numbers most of what differs by chance
-    /// differs alike. By Welch's t otherwise.
+    /// Paired by seed where both have the same seeds: with common random numbers most of what differs by chance differs
+    /// alike. By Welch's t on all runs otherwise.
     fn of(a: &PointRows, b: &PointRows, measure: &Measure) -> Option<Contrast> {
-        let name = &measure.name;
-        let seeded = |rows: &PointRows| -> Vec<(String, f64)> {
-            let runs = rows.runs.iter();
-            runs.filter_map(|run| Some((run.cell("seed")?.to_owned(), run.number(name)?))).collect()
+        let pairs = pairs(a, b);
+        let paired = pairs.is_some();
+        let (difference, figures) = match pairs {
+            Some(pairs) => difference(&pairs, measure)?,
+            None => {
+                let (a, b) = (a.estimate(measure)?, b.estimate(measure)?);
+                (welch(&a, &b), [a.figure, b.figure])
+            }
         };
-        let [of_a, of_b] = [seeded(a), seeded(b)];
-        let pairs: Vec<f64> = (of_a.iter())
-            .filter_map(|(seed, a)| Some(of_b.iter().find(|(other, _)| other == seed)?.1 - a))
-            .collect();
-        let values = |of: &[(String, f64)]| of.iter().map(|&(_, value)| value).collect::<Vec<f64>>();
-        let [of_a, of_b] = [values(&of_a), values(&of_b)];
-        let paired = pairs.len() >= 2;
-        let interval = if paired { Sample::of(&pairs).interval()? } else { welch(&of_a, &of_b)? };
-        let means = [Sample::of(&of_a).mean, Sample::of(&of_b).mean];
-        Some(Contrast { point: a.values.join(", "), measure: measure.clone(), means, interval, paired })
+        Some(Contrast { point: a.values.join(", "), measure: measure.clone(), figures, difference, paired })
+    }
+
+    fn interval(&self) -> Option<Interval> {
+        self.difference.interval(CONFIDENCE)
+    }
+
+    fn is_significant(&self) -> bool {
+        self.difference.is_significant()
     }
 
     fn relative(&self) -> Option<f64> {
-        Some(self.interval.mean / self.means[0].filter(|a| *a != 0.0)?)
+        let [a, _] = self.figures;
+        (a != 0.0).then(|| self.difference.figure / a)
     }
 
     fn row(&self) -> Vec<String> {
         let decimals = self.measure.decimals();
-        let number =
-            |number: Option<f64>| number.map_or("-".to_owned(), |number| format!("{number:.decimals$}"));
-        let Interval { mean, low, high } = self.interval;
+        let ends = |Interval { low, high }| format!("{low:+.decimals$} to {high:+.decimals$}");
+        let [a, b] = self.figures;
         vec![
             self.point.clone(),
             self.measure.name.clone(),
-            number(self.means[0]),
-            number(self.means[1]),
-            format!("{mean:+.decimals$}"),
-            format!("{low:+.decimals$} to {high:+.decimals$}"),
+            format!("{a:.decimals$}"),
+            format!("{b:.decimals$}"),
+            format!("{:+.decimals$}", self.difference.figure),
+            self.interval().map_or("-".to_owned(), ends),
             percent(self.relative()),
         ]
     }
 
     fn json(&self) -> Value {
-        let Interval { mean, low, high } = self.interval;
+        let [low, high] = [self.interval().map(|ends| ends.low), self.interval().map(|ends| ends.high)];
+        let [a, b] = self.figures;
         json!({
-            "point": self.point, "figure": self.measure.name, "a_mean": self.means[0], "b_mean": self.means[1],
-            "difference": mean, "ci95_low": low, "ci95_high": high, "relative": self.relative(),
-            "method": if self.paired { "paired by seed" } else { "welch" }, "significant": self.interval.excludes_zero(),
+            "point": self.point, "figure": self.measure.name, "a": a, "b": b,
+            "difference": self.difference.figure, "ci95_low": low, "ci95_high": high, "relative": self.relative(),
+            "method": if self.paired { "paired by seed" } else { "welch" }, "significant": self.is_significant(),
         })
     }
+}
+
+/// The runs of two points with one seed, if both have the same seeds.
+fn pairs<'r>(a: &'r PointRows, b: &'r PointRows) -> Option<Vec<(&'r RunRecord, &'r RunRecord)>> {
+    let partner = |run: &RunRecord| b.runs.iter().find(|other| other.cell("seed") == run.cell("seed"));
+    let pairs: Vec<_> = a.runs.iter().map(|run| Some((run, partner(run)?))).collect::<Option<_>>()?;
+    (pairs.len() == b.runs.len()).then_some(pairs)
+}
+
+/// Whether two values of a key mean the same: `0%` is `0`, and `5%` is `0.05`.
+fn is_same(a: &str, b: &str) -> bool {
+    let number = |text: &str| match text.strip_suffix('%') {
+        Some(percent) => percent.trim().parse::<f64>().ok().map(|percent| percent / 100.0),
+        None => text.parse().ok(),
+    };
+    a == b || number(a).zip(number(b)).is_some_and(|(a, b)| (a - b).abs() <= 1e-12 * a.abs())
 }
 
 /// Holds campaign `b` against campaign `a`, point by point.
@@ -207,15 +229,20 @@ impl Contrast {
 /// If they do not vary the same keys, or have no point in common.
 pub fn compare_campaigns(a: &StoredCampaign, b: &StoredCampaign) -> Result<Comparison, String> {
     let [keys, other] = [a.shape.keys(), b.shape.keys()];
-    if keys != other {
+    let places: Option<Vec<usize>> =
+        keys.iter().map(|key| other.iter().position(|other| other == key)).collect();
+    let Some(places) = places.filter(|places| places.len() == other.len()) else {
         return Err(format!(
             "A varies {}, and B varies {}: only campaigns that vary the same keys can be compared",
             keys.join(", "),
             other.join(", ")
         ));
-    }
+    };
+    let same = |of_a: &PointRows, of_b: &PointRows| {
+        of_a.values.iter().zip(&places).all(|(value, &place)| is_same(value, &of_b.values[place]))
+    };
     let common: Vec<(&PointRows, &PointRows)> = (a.points.iter())
-        .filter_map(|of_a| Some((of_a, b.points.iter().find(|of_b| of_b.values == of_a.values)?)))
+        .filter_map(|of_a| Some((of_a, b.points.iter().find(|of_b| same(of_a, of_b))?)))
         .collect();
     if common.is_empty() {
         return Err(format!("A and B have no value of {} in common", keys.join(", ")));
@@ -225,8 +252,7 @@ pub fn compare_campaigns(a: &StoredCampaign, b: &StoredCampaign) -> Result<Compa
     let contrasts: Vec<Contrast> = (common.iter())
         .flat_map(|(a, b)| all.iter().filter_map(|measure| Contrast::of(a, b, measure)))
         .collect();
-    let significant: Vec<&Contrast> =
-        contrasts.iter().filter(|contrast| contrast.interval.excludes_zero()).collect();
+    let significant: Vec<&Contrast> = contrasts.iter().filter(|contrast| contrast.is_significant()).collect();
 
     let mut text = String::new();
     section(&mut text, "Scenario of the first point", &scenario, "the same");
@@ -239,20 +265,29 @@ pub fn compare_campaigns(a: &StoredCampaign, b: &StoredCampaign) -> Result<Compa
     ));
     if !significant.is_empty() {
         let first = keys.join(", ");
-        let header =
-            [first.as_str(), "figure", "mean in A", "mean in B", "B - A", "95 % interval", "relative"];
+        let header = [first.as_str(), "figure", "in A", "in B", "B - A", "95 % interval", "relative"];
         let mut rows = vec![header.map(str::to_owned).to_vec()];
         rows.extend(significant.iter().map(|contrast| contrast.row()));
         text.push_str(&columns(&rows));
     }
-    let welch = contrasts.iter().filter(|contrast| !contrast.paired).count();
-    text.push_str(&format!(
-        "{} of {} figures differ significantly ({} paired by seed, {welch} by Welch's t; 95 %: of figures that are the same, \
-         one in 20 seems to differ).\n",
-        significant.len(),
-        contrasts.len(),
-        contrasts.len() - welch,
-    ));
+    let judged: Vec<&Contrast> = contrasts.iter().filter(|contrast| contrast.interval().is_some()).collect();
+    let welch = judged.iter().filter(|contrast| !contrast.paired).count();
+    if judged.is_empty() {
+        let differ = contrasts.iter().filter(|contrast| contrast.difference.figure != 0.0).count();
+        text.push_str(&format!(
+            "{differ} of {} figures differ, but one run of a point has no interval: nothing says how surely. Make both campaigns \
+             with more --replications.\n",
+            contrasts.len()
+        ));
+    } else {
+        text.push_str(&format!(
+            "{} of {} figures differ significantly ({} paired by seed, {welch} by Welch's t; 95 %: of figures that are the same, \
+             one in 20 seems to differ; below four runs none does).\n",
+            significant.len(),
+            judged.len(),
+            judged.len() - welch,
+        ));
+    }
     let json = json!({
         "kind": "campaign",
         "scenario": named(&scenario),

@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::html::REPORT_FILE;
 use crate::manifest::{MANIFEST_FILE, MATRIX_KIND, REPLAY_KIND, RUN_KIND, kind_of};
@@ -59,12 +60,12 @@ pub enum DirError {
         found: String,
     },
     /// A campaign has runs that are not made yet. A matter of usage: exit code 2.
-    #[error("{} is not finished: {missing} runs are missing; the command that began it goes on with it", path.display())]
+    #[error("{} is not finished: {missing}; the command that began it goes on with it", path.display())]
     Unfinished {
         /// The directory.
         path: PathBuf,
-        /// How many runs are missing.
-        missing: usize,
+        /// What is missing.
+        missing: String,
     },
     /// A file is not what keystorm wrote. Exit code 1.
     #[error("{} is damaged: {what}; make it again", path.display())]
@@ -130,6 +131,20 @@ fn remedy(error: &io::Error) -> &'static str {
             "name a directory that you may write with --out"
         }
         _ => "check the disk, or name another directory with --out",
+    }
+}
+
+/// The directories in the making.
+static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes every directory in the making, for a process that ends at once: nothing is dropped then.
+pub fn remove_unfinished() {
+    for path in unfinished().iter() {
+        let _ = fs::remove_dir_all(path);
     }
 }
 
@@ -229,6 +244,7 @@ impl RunDir {
             });
         }
         self.committed = true;
+        unfinished().retain(|path| *path != self.temporary);
         if let Some(old) = old {
             fs::remove_dir_all(&old).map_err(DirError::io("remove the replaced run", &old))?;
         }
@@ -250,6 +266,7 @@ impl Drop for RunDir {
         }
         if !self.temporary.as_os_str().is_empty() {
             let _ = fs::remove_dir_all(&self.temporary);
+            unfinished().retain(|path| *path != self.temporary);
         }
         for parent in &self.made_parents {
             // Refused where somebody else has put something in it, as it should be.
@@ -358,7 +375,10 @@ fn beside(place: &Path, what: &'static str) -> impl Iterator<Item = PathBuf> {
 fn create_beside(place: &Path) -> Result<PathBuf, DirError> {
     for path in beside(place, "tmp") {
         match fs::create_dir(&path) {
-            Ok(()) => return Ok(path),
+            Ok(()) => {
+                unfinished().push(path.clone());
+                return Ok(path);
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(DirError::io("create the directory", &path)(error)),
         }

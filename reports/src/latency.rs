@@ -106,16 +106,24 @@ impl Figure {
         if histogram.is_empty() {
             return None;
         }
-        Some(match self {
-            Figure::Mean => histogram.mean().round() as u64,
-            Figure::P50 => histogram.value_at_quantile(0.5),
-            Figure::P90 => histogram.value_at_quantile(0.9),
-            Figure::P95 => histogram.value_at_quantile(0.95),
-            Figure::P99 => histogram.value_at_quantile(0.99),
-            Figure::P99_9 => histogram.value_at_quantile(0.999),
-            Figure::P99_99 => histogram.value_at_quantile(0.9999),
-            Figure::Max => histogram.max(),
+        Some(match (self, self.quantile()) {
+            (_, Some(quantile)) => histogram.value_at_quantile(quantile),
+            (Figure::Mean, None) => histogram.mean().round() as u64,
+            (_, None) => histogram.max(),
         })
+    }
+
+    /// Which quantile it is; `None`: the mean and the maximum are none.
+    pub fn quantile(self) -> Option<f64> {
+        match self {
+            Figure::Mean | Figure::Max => None,
+            Figure::P50 => Some(0.5),
+            Figure::P90 => Some(0.9),
+            Figure::P95 => Some(0.95),
+            Figure::P99 => Some(0.99),
+            Figure::P99_9 => Some(0.999),
+            Figure::P99_99 => Some(0.9999),
+        }
     }
 
     /// A column of this figure in milliseconds; `of_what` completes the sentence that [`Figure::words`] begins.

@@ -14,6 +14,11 @@ use crate::world::World;
 /// Version of this program, as reports name it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// The build: the version, and the commit where it is known. Two builds of one version may give different figures.
+pub fn build() -> String {
+    option_env!("KEYSTORM_COMMIT").map_or(VERSION.to_owned(), |commit| format!("{VERSION} ({commit})"))
+}
+
 /// A run that has come to its end.
 pub struct Finished {
     /// What it found.

@@ -5,12 +5,14 @@
 
 mod comparison;
 mod dir;
+pub(crate) mod estimate;
 mod measures;
 mod plan;
 mod record;
 mod stored;
 pub mod tables;
 pub(crate) mod text;
+mod until;
 
 pub use comparison::comparison_table;
 pub use dir::CampaignDir;
@@ -21,3 +23,4 @@ pub use record::{DISTRIBUTIONS, RunRecord};
 pub use stored::Shape;
 pub use tables::{Difference, PointRows, RunRow, differences, differences_table, runs_table, sweep_table};
 pub use text::sweep_text;
+pub use until::Until;

@@ -1,7 +1,8 @@
 //! `plan.csv`: which values were tried, and how each stands against the bounds.
 
-use super::tables::{CRYPTO, CRYPTO_DOC, PointRows};
-use crate::statistics::Sample;
+use super::measures::Measure;
+use super::tables::{CRYPTO, CRYPTO_DOC, PointRows, axis_column};
+use crate::statistics::Interval;
 use crate::table::{Cell, Column, Table};
 
 /// A bound as it is named, and the column of summary.csv that it is for.
@@ -10,7 +11,7 @@ pub struct Bound {
     /// As it was asked for: `auth_ms_p99<=12000`.
     pub name: String,
     /// `auth_ms_p99`.
-    pub measure: String,
+    pub measure: Measure,
 }
 
 /// How a value stands against one bound.
@@ -18,10 +19,10 @@ pub struct Bound {
 pub struct Standing {
     /// The figure over all runs.
     pub figure: Option<f64>,
-    /// The figures of the runs.
-    pub sample: Sample,
+    /// The interval that the verdict rests on; a maximum has none.
+    pub interval: Option<Interval>,
     /// Where the figure counts events: the interval of their share.
-    pub share: Option<(f64, f64)>,
+    pub share: Option<Interval>,
     /// `met`, `missed`, `undecided`, `no figure`.
     pub verdict: &'static str,
 }
@@ -35,15 +36,15 @@ pub struct Tried {
     pub runs: usize,
     /// Against each bound.
     pub standings: Vec<Standing>,
-    /// Whether it keeps all of them.
-    pub keeps_all: bool,
+    /// Whether it keeps all of them: `yes`, `no`, `undecided`.
+    pub keeps_all: &'static str,
     /// Whether its ciphers were `real` or `modelled`.
     pub crypto: String,
 }
 
 impl Tried {
     /// A row of a point that was looked at.
-    pub fn new(point: &PointRows, standings: Vec<Standing>, keeps_all: bool) -> Tried {
+    pub fn new(point: &PointRows, standings: Vec<Standing>, keeps_all: &'static str) -> Tried {
         Tried {
             value: point.values[0].clone(),
             runs: point.runs.len(),
@@ -54,45 +55,55 @@ impl Tried {
     }
 }
 
-/// The table of `plan.csv`; `key` is what varies.
+/// The table of `plan.csv`; `key` is what varies. What it is read for comes first.
 pub fn plan_table(key: &str, bounds: &[Bound]) -> Table<Tried> {
     let mut columns = vec![
-        Column::new(key.to_owned(), "The value that was tried.", |row: &Tried| {
+        Column::new(axis_column(key), "The value that was tried.", |row: &Tried| {
             Cell::text(row.value.as_str())
         }),
-        Column::int("replications", "Runs that were made with it.", |row: &Tried| row.runs as u64),
-        Column::new("keeps_all", "`yes` if every bound is met.", |row: &Tried| yes_or_no(row.keeps_all)),
+        Column::new(
+            "keeps_all",
+            "`yes` if every bound is met, `no` if one is missed, or `undecided`.",
+            |row: &Tried| Cell::text(row.keeps_all),
+        ),
     ];
     for (place, bound) in bounds.iter().enumerate() {
-        let measure = &bound.measure;
-        let mut real = |name: String, doc: &'static str, decimals, value: fn(&Standing) -> Option<f64>| {
-            columns.push(Column::new(name, doc, move |row: &Tried| {
-                Cell::real(value(&row.standings[place]), decimals)
-            }));
-        };
-        real(measure.clone(), "The figure over all runs.", 6, |standing| standing.figure);
-        real(format!("{measure}_ci95_low"), "Lower end of its interval.", 6, |standing| {
-            standing.sample.low()
-        });
-        real(format!("{measure}_ci95_high"), "Upper end.", 6, |standing| standing.sample.high());
-        real(
-            format!("{measure}_share_ci95_high"),
-            "Of a count: upper end of the share's interval.",
-            9,
-            |standing| Some(standing.share?.1),
-        );
+        let (number, name) = (place + 1, bound.name.clone());
+        columns
+            .push(Column::new(format!("slo{number}"), "A bound.", move |_: &Tried| Cell::text(name.clone())));
         columns.push(Column::new(
-            format!("{} verdict", bound.name),
-            "What that says about the bound.",
+            format!("slo{number}_verdict"),
+            "How the value stands against it.",
             move |row: &Tried| Cell::text(row.standings[place].verdict),
         ));
+    }
+    columns.push(Column::int("replications", "Runs that were made with it.", |row: &Tried| row.runs as u64));
+    for (place, bound) in bounds.iter().enumerate() {
+        if bounds[..place].iter().all(|other| other.measure.name != bound.measure.name) {
+            figure_columns(place, &bound.measure, &mut columns);
+        }
     }
     columns.push(Column::new(CRYPTO, CRYPTO_DOC, |row: &Tried| Cell::text(row.crypto.as_str())));
     Table::new("plan.csv", "One row per value that was tried, in the order of the values.", columns)
 }
 
-fn yes_or_no(yes: bool) -> Cell<'static> {
-    Cell::text(if yes { "yes" } else { "no" })
+/// The figure of the bound at `place`, once for all bounds on it.
+fn figure_columns(place: usize, measure: &Measure, columns: &mut Vec<Column<Tried>>) {
+    let name = &measure.name;
+    let mut real = |name: String, doc: &'static str, decimals, value: fn(&Standing) -> Option<f64>| {
+        columns.push(Column::new(name, doc, move |row: &Tried| {
+            Cell::real(value(&row.standings[place]), decimals)
+        }));
+    };
+    real(name.clone(), "The figure over all runs.", 6, |standing| standing.figure);
+    real(format!("{name}_low"), "Lower end of the interval that the verdict rests on.", 6, |standing| {
+        Some(standing.interval?.low)
+    });
+    real(format!("{name}_high"), "Upper end.", 6, |standing| Some(standing.interval?.high));
+    if measure.trials.is_some() {
+        let doc = "Upper end of the interval of the share of all trials.";
+        real(format!("{name}_share_high"), doc, 9, |standing| Some(standing.share?.high));
+    }
 }
 
 /// The same for people.
@@ -104,10 +115,12 @@ pub fn plan_text(key: &str, bounds: &[Bound], tried: &[Tried]) -> String {
         let mut cells = vec![row.value.clone(), row.runs.to_string()];
         for standing in &row.standings {
             let figure = standing.figure.map_or("-".to_owned(), |figure| format!("{figure:.3}"));
-            let half = standing.sample.half_width.map_or(String::new(), |half| format!(" ±{half:.3}"));
+            let ends = standing
+                .interval
+                .map_or(String::new(), |Interval { low, high }| format!(" ({low:.3} to {high:.3})"));
             let share =
-                standing.share.map_or(String::new(), |(_, high)| format!(" (share below {high:.1e})"));
-            cells.push(format!("{figure}{half}{share}"));
+                standing.share.map_or(String::new(), |share| format!(" (share below {:.1e})", share.high));
+            cells.push(format!("{figure}{ends}{share}"));
             cells.push(standing.verdict.to_owned());
         }
         rows.push(cells);

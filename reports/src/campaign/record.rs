@@ -39,6 +39,15 @@ impl RunRecord {
         }
     }
 
+    /// A record with these cells and one distribution, for tests.
+    #[cfg(test)]
+    pub(super) fn with(cells: &[(&str, &str)], which: usize, distribution: Vec<(u64, u64)>) -> RunRecord {
+        let mut distributions = vec![Vec::new(); DISTRIBUTIONS.len()];
+        distributions[which] = distribution;
+        let summary = cells.iter().map(|&(name, cell)| (name.to_owned(), cell.to_owned())).collect();
+        RunRecord { point: 1, replication: 1, summary, distributions, idle_faults: Vec::new() }
+    }
+
     /// The cell of `summary.csv` in this column; `None`: there is no such column.
     pub fn cell(&self, column: &str) -> Option<&str> {
         self.summary.iter().find(|(name, _)| name == column).map(|(_, cell)| cell.as_str())
@@ -47,6 +56,11 @@ impl RunRecord {
     /// The number in this column; `None` where the cell is empty or holds words.
     pub fn number(&self, column: &str) -> Option<f64> {
         self.cell(column)?.parse().ok()
+    }
+
+    /// One of its distributions: values in microseconds, ascending, and how often each came.
+    pub(super) fn distribution(&self, which: usize) -> &[(u64, u64)] {
+        &self.distributions[which]
     }
 
     /// Whether everything in it is there: a record may come from a file.
@@ -63,9 +77,14 @@ fn counted(histogram: &Histogram<u64>) -> Vec<(u64, u64)> {
 
 /// One distribution of several runs together, microseconds; `which` is its place in [`DISTRIBUTIONS`].
 pub(super) fn merged<'r>(records: impl IntoIterator<Item = &'r RunRecord>, which: usize) -> Histogram<u64> {
-    let mut merged = Histogram::new(3).expect("three significant digits are possible");
+    let mut merged = empty();
     for &(value, count) in records.into_iter().flat_map(|record| &record.distributions[which]) {
         merged.record_n(value, count).expect("the histogram grows as it must");
     }
     merged
+}
+
+/// A histogram as runs have them.
+pub(super) fn empty() -> Histogram<u64> {
+    Histogram::new(3).expect("three significant digits are possible")
 }

@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use super::dir::CampaignDir;
+use super::record::RunRecord;
 use super::tables::PointRows;
+use super::until::Until;
 
 /// What a manifest says of a campaign.
 #[derive(Clone, Debug)]
@@ -34,6 +36,8 @@ pub struct Shape {
     pub until: Option<String>,
     /// The point that the others are held against, from 1.
     pub base: Option<u32>,
+    /// The bounds of a plan, as they were asked for.
+    pub bounds: Vec<String>,
     /// The resolved scenario of the first point.
     pub scenario_text: String,
 }
@@ -60,6 +64,7 @@ impl Shape {
             replications: small(&manifest["replications"])?,
             until: text(&manifest["until"]),
             base: small(&manifest["base"]),
+            bounds: texts(&manifest["bounds"])?,
             scenario_text: text(&manifest["scenario_text"])?,
         })
     }
@@ -69,23 +74,22 @@ impl Shape {
         self.axes.iter().map(|(key, _)| key.clone()).collect()
     }
 
-    /// The runs of every point, from whichever of `parts` has them.
+    /// The runs of every point, from whichever of `parts` has them; a point that may stop early has its runs up to there.
     ///
     /// # Errors
     /// The runs that none has, as point and replication.
     pub fn collect(&self, parts: &[CampaignDir]) -> Result<Vec<PointRows>, Vec<(u32, u32)>> {
+        let until = self.until.as_deref().and_then(Until::read);
         let mut missing = Vec::new();
         let mut points = Vec::new();
         for (point, values) in (1u32..).zip(&self.points) {
-            let mut runs = Vec::new();
-            for replication in 1..=self.replications {
-                match parts.iter().find_map(|part| part.run(point, replication)) {
-                    Some(run) => runs.push(run),
-                    // It stopped here, since it had enough.
-                    None if self.until.is_some() && replication > 1 => break,
-                    None => missing.push((point, replication)),
-                }
-            }
+            let made = |replication| parts.iter().find_map(|part| part.run(point, replication));
+            let mut runs: Vec<RunRecord> = (1..=self.replications).map_while(made).collect();
+            let enough =
+                until.as_ref().and_then(|until| until.stops_after(&runs)).unwrap_or(self.replications);
+            runs.truncate(enough as usize);
+            let later = (runs.len() as u32 + 1..=enough).filter(|&replication| made(replication).is_none());
+            missing.extend(later.map(|replication| (point, replication)));
             points.push(PointRows { point, values: values.clone(), runs });
         }
         if missing.is_empty() { Ok(points) } else { Err(missing) }

@@ -1,8 +1,9 @@
 //! `runs.csv`, `sweep.csv` and `differences.csv`.
 
+use super::estimate::{difference, estimate};
 use super::measures::{Aim, Measure, measures};
 use super::record::{RunRecord, merged};
-use crate::statistics::{Sample, clopper_pearson};
+use crate::statistics::{CONFIDENCE, Estimate, Interval, Sample, clopper_pearson};
 use crate::summary::summary_table;
 use crate::table::{Cell, Column, Table};
 
@@ -20,10 +21,18 @@ pub struct PointRows {
 impl PointRows {
     /// The figure of a measure over all runs: a mean, or the percentile of all runs together.
     pub fn figure(&self, measure: &Measure) -> Option<f64> {
-        match measure.aim {
-            Aim::Mean => self.sample(&measure.name).mean,
-            Aim::Pooled(which, figure) => figure.of(&merged(&self.runs, which)).map(|us| us as f64 / 1_000.0),
-        }
+        Some(self.estimate(measure)?.figure)
+    }
+
+    /// The same with how sure it is.
+    pub fn estimate(&self, measure: &Measure) -> Option<Estimate> {
+        estimate(&self.runs, measure)
+    }
+
+    /// Its interval; `None` below two runs, and of a maximum. No figure of a run is negative, and so neither end is.
+    pub fn interval(&self, measure: &Measure, confidence: f64) -> Option<Interval> {
+        let Interval { low, high } = self.estimate(measure)?.interval(confidence)?;
+        Some(Interval { low: low.max(0.0), high })
     }
 
     /// What a column says that is the same in all its runs.
@@ -53,9 +62,9 @@ impl PointRows {
         self.runs.first().and_then(|run| run.cell(CRYPTO)).unwrap_or_default()
     }
 
-    /// The 95 % interval of a share, all runs together.
-    pub fn share(&self, measure: &Measure) -> Option<(f64, f64)> {
-        clopper_pearson(self.total(&measure.name), self.total(measure.trials?))
+    /// The interval of a share, all runs together.
+    pub fn share(&self, measure: &Measure, confidence: f64) -> Option<Interval> {
+        clopper_pearson(self.total(&measure.name), self.total(measure.trials?), confidence)
     }
 }
 
@@ -119,11 +128,16 @@ pub fn sweep_table(axes: &[String]) -> Table<PointRows> {
     Table::new(
         "sweep.csv",
         "One row per point of a campaign. A percentile is that of all its runs together; every other figure is the mean over \
-         its runs. `_sd` is the standard deviation between runs, `_ci95_low` and `_ci95_high` bound the mean over runs with 95 % \
-         confidence (Student's t; empty with fewer than two runs). `_share` is events by trials over all runs, with \
+         its runs. `_sd` is the standard deviation between runs, `_ci95_low` and `_ci95_high` bound the figure with 95 % \
+         confidence (Student's t, of percentiles by the jackknife; empty with fewer than two runs and for a maximum). `_share` is events by trials over all runs, with \
          its Clopper-Pearson interval, as if the trials were independent.",
         columns,
     )
+}
+
+/// The column of a key that varies: its name, apart from the columns of summary.csv.
+pub(crate) fn axis_column(key: &str) -> String {
+    if summary_table().header().any(|name| name == key) { format!("varied_{key}") } else { key.to_owned() }
 }
 
 /// The number of a row's point, and what each axis says there.
@@ -135,7 +149,9 @@ pub(super) fn point_columns<R: 'static>(axes: &[String], point: PointOf<R>) -> V
     })];
     for (place, axis) in axes.iter().enumerate() {
         let doc = format!("What `{axis}` is there.");
-        columns.push(Column::new(axis.clone(), doc, move |row: &R| Cell::text(point(row).1[place].as_str())));
+        columns.push(Column::new(axis_column(axis), doc, move |row: &R| {
+            Cell::text(point(row).1[place].as_str())
+        }));
     }
     columns
 }
@@ -149,15 +165,15 @@ fn measure_columns(measure: &Measure, columns: &mut Vec<Column<PointRows>>) {
     };
     let of = measure.clone();
     columns.push(Column::new(head, doc, move |row: &PointRows| Cell::real(row.figure(&of), decimals)));
-    let mut statistic = |suffix: &str, doc: &str, value: fn(&Sample) -> Option<f64>| {
-        let of = measure.name.clone();
+    let mut statistic = |suffix: &str, doc: &str, value: fn(&PointRows, &Measure) -> Option<f64>| {
+        let of = measure.clone();
         columns.push(Column::new(format!("{name}_{suffix}"), doc.to_owned(), move |row: &PointRows| {
-            Cell::real(value(&row.sample(&of)), decimals)
+            Cell::real(value(row, &of), decimals)
         }));
     };
-    statistic("sd", "Standard deviation between runs.", |sample| sample.sd);
-    statistic("ci95_low", "Lower end of its interval over runs.", Sample::low);
-    statistic("ci95_high", "Upper end of its interval over runs.", Sample::high);
+    statistic("sd", "Standard deviation between runs.", |row, of| row.sample(&of.name).sd);
+    statistic("ci95_low", "Lower end of its interval.", |row, of| Some(row.interval(of, CONFIDENCE)?.low));
+    statistic("ci95_high", "Upper end of its interval.", |row, of| Some(row.interval(of, CONFIDENCE)?.high));
     let Some(trials) = measure.trials else { return };
     let mut share = |suffix: &str, doc: &str, value: fn(&PointRows, &Measure) -> Option<f64>| {
         let of = measure.clone();
@@ -169,9 +185,11 @@ fn measure_columns(measure: &Measure, columns: &mut Vec<Column<PointRows>>) {
         let trials = row.total(measure.trials?);
         (trials > 0).then(|| row.total(&measure.name) as f64 / trials as f64)
     });
-    share("share_ci95_low", "Lower end of the share's interval.", |row, measure| Some(row.share(measure)?.0));
-    share("share_ci95_high", "Upper end of the share's interval.", |row, measure| {
-        Some(row.share(measure)?.1)
+    share("share_ci95_low", "Lower end of the share's interval.", |row, of| {
+        Some(row.share(of, CONFIDENCE)?.low)
+    });
+    share("share_ci95_high", "Upper end of the share's interval.", |row, of| {
+        Some(row.share(of, CONFIDENCE)?.high)
     });
 }
 
@@ -183,9 +201,18 @@ pub struct Difference {
     base: u32,
     measure: String,
     decimals: usize,
-    base_mean: Option<f64>,
-    sample: Sample,
     crypto: String,
+    base_figure: Option<f64>,
+    pairs: usize,
+    /// Standard deviation between the pairs.
+    sd: Option<f64>,
+    estimate: Option<Estimate>,
+}
+
+impl Difference {
+    fn interval(&self) -> Option<Interval> {
+        self.estimate?.interval(CONFIDENCE)
+    }
 }
 
 /// The paired differences of every point but the base from `base`. Runs with the same seed are paired: with common random
@@ -194,18 +221,21 @@ pub fn differences(points: &[PointRows], base: &PointRows) -> Vec<Difference> {
     let mut rows = Vec::new();
     for point in points.iter().filter(|point| point.point != base.point) {
         for measure in measures() {
-            let pairs = point.runs.iter().zip(&base.runs);
-            let paired = pairs.filter(|(run, base)| run.cell("seed") == base.cell("seed"));
-            let values: Vec<f64> = paired
-                .filter_map(|(run, base)| Some(run.number(&measure.name)? - base.number(&measure.name)?))
+            let pairs = base.runs.iter().zip(&point.runs);
+            let pairs: Vec<_> = pairs.filter(|(base, run)| run.cell("seed") == base.cell("seed")).collect();
+            let found = difference(&pairs, &measure);
+            let values: Vec<f64> = (pairs.iter())
+                .filter_map(|(base, run)| Some(run.number(&measure.name)? - base.number(&measure.name)?))
                 .collect();
             rows.push(Difference {
                 point: point.point,
                 values: point.values.clone(),
                 base: base.point,
                 decimals: measure.decimals(),
-                base_mean: base.sample(&measure.name).mean,
-                sample: Sample::of(&values),
+                base_figure: found.map(|(_, [base, _])| base),
+                pairs: values.len(),
+                sd: Sample::of(&values).sd,
+                estimate: found.map(|(estimate, _)| estimate),
                 crypto: point.crypto().to_owned(),
                 measure: measure.name,
             });
@@ -223,21 +253,25 @@ pub fn differences_table(axes: &[String]) -> Table<Difference> {
         Cell::text(row.measure.as_str())
     }));
     columns.push(Column::int("pairs", "Replications in which both have a figure.", |row: &Difference| {
-        row.sample.n as u64
+        row.pairs as u64
     }));
     let mut real = |name: &'static str, doc: &'static str, value: fn(&Difference) -> Option<f64>| {
         columns.push(Column::new(name, doc, move |row: &Difference| Cell::real(value(row), row.decimals)));
     };
-    real("base_mean", "Mean over the base's runs.", |row| row.base_mean);
-    real("difference_mean", "Mean of the differences.", |row| row.sample.mean);
-    real("difference_sd", "Their standard deviation.", |row| row.sample.sd);
-    real("difference_ci95_low", "Lower end of the mean's interval (Student's t).", |row| row.sample.low());
-    real("difference_ci95_high", "Upper end.", |row| row.sample.high());
+    real("base_figure", "The base's figure over these pairs, as in sweep.csv: mean or percentile.", |row| {
+        row.base_figure
+    });
+    real("difference", "The point's figure over these pairs less that.", |row| Some(row.estimate?.figure));
+    real("difference_sd", "Standard deviation of the differences of the pairs.", |row| row.sd);
+    real("difference_ci95_low", "Lower end of the difference's interval; a maximum has none.", |row| {
+        Some(row.interval()?.low)
+    });
+    real("difference_ci95_high", "Upper end.", |row| Some(row.interval()?.high));
     columns.push(Column::new(
         "significant",
-        "`yes` if the interval does not hold 0; empty where there is none.",
-        |row: &Difference| match (row.sample.low(), row.sample.high()) {
-            (Some(low), Some(high)) => Cell::text(if low > 0.0 || high < 0.0 { "yes" } else { "no" }),
+        "`yes` if the interval does not hold 0 and there are four pairs at least; empty where there is no interval.",
+        |row: &Difference| match (row.interval(), row.estimate) {
+            (Some(_), Some(estimate)) => Cell::text(if estimate.is_significant() { "yes" } else { "no" }),
             _ => Cell::Empty,
         },
     ));

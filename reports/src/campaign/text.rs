@@ -6,6 +6,7 @@ use super::measures::{Measure, measures};
 use super::tables::PointRows;
 use crate::number::grouped;
 use crate::results::CardTimes;
+use crate::statistics::{CONFIDENCE, Interval};
 
 /// The figures that the table shows, with their headings.
 const SHOWN: [(&str, &str); 5] = [
@@ -31,7 +32,7 @@ pub fn sweep_text(axes: &[String], points: &[PointRows]) -> String {
         text.push_str("* The cards' times for this suite are hypothetical: no source gives them.\n");
     }
     text.push_str(
-        "± is half the width of the 95 % interval over the runs (Student's t). Stranded: how many cards of all runs, and the upper \
+        "± is half the width of the 95 % interval (Student's t; of percentiles of all runs together by the jackknife). Stranded: how many cards of all runs, and the upper \
          end of the share's 95 % interval (Clopper-Pearson).\n",
     );
     text.push_str(&modelled(points.iter().map(PointRows::crypto)));
@@ -64,7 +65,9 @@ fn row(point: &PointRows, shown: &[(&Measure, &str)], stranded: &Measure) -> Vec
     cells.push(point.runs.len().to_string());
     cells.extend(shown.iter().map(|(measure, _)| with_interval(point, measure)));
     let of = point.total("cards");
-    let below = point.share(stranded).map_or(String::new(), |(_, high)| format!(", below {high:.2e}"));
+    let below = point
+        .share(stranded, CONFIDENCE)
+        .map_or(String::new(), |Interval { high, .. }| format!(", below {high:.2e}"));
     cells.push(format!("{} of {}{below}", grouped(point.total("cards_stranded")), grouped(of)));
     cells
 }
@@ -74,9 +77,10 @@ fn is_hypothetical(point: &PointRows) -> bool {
 }
 
 fn with_interval(point: &PointRows, measure: &Measure) -> String {
-    let Some(figure) = point.figure(measure) else { return "-".to_owned() };
+    let Some(estimate) = point.estimate(measure) else { return "-".to_owned() };
+    let figure = estimate.figure;
     let decimals = if measure.decimals() > 3 { 6 } else { 1 };
-    match point.sample(&measure.name).half_width {
+    match estimate.half_width(CONFIDENCE) {
         Some(half) => format!("{figure:.decimals$} ±{half:.decimals$}"),
         None => format!("{figure:.decimals$}"),
     }

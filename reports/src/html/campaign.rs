@@ -6,6 +6,7 @@ use super::campaign_plots::Curves;
 use super::parts::{Figure, Table, Tile};
 use super::run::file_name;
 use super::stored::Rows;
+use crate::campaign::tables::axis_column;
 use crate::campaign::text::modelled;
 use crate::campaign::{
     CampaignDir, DISTRIBUTIONS, Measure, PointRows, Shape, comparison_table, differences, differences_table,
@@ -14,7 +15,7 @@ use crate::campaign::{
 use crate::dir::DirError;
 use crate::manifest::{MANIFEST_FILE, PLAN_KIND, kind_of};
 use crate::number::{counted, grouped};
-use crate::statistics::clopper_pearson;
+use crate::statistics::{CONFIDENCE, Interval, clopper_pearson};
 
 /// The figures that are plotted and listed.
 const SHOWN: [(&str, &str); 8] = [
@@ -49,12 +50,17 @@ impl StoredCampaign {
         let shape = Shape::of(&dir.manifest()?)
             .ok_or_else(|| damaged("this version of keystorm cannot read it".into()))?;
         if kind_of(dir.place()).as_deref() == Some(PLAN_KIND) {
-            let plan = Rows::read(&dir.place().join("plan.csv"))?;
+            let table = dir.place().join("plan.csv");
+            if !table.exists() {
+                let missing = "it has no answer yet".to_owned();
+                return Err(DirError::Unfinished { path: dir.place().to_owned(), missing });
+            }
+            let plan = Rows::read(&table)?;
             return Ok(StoredCampaign { points: shape.collect_made(dir), shape, plan: Some(plan) });
         }
         let points = shape.collect(std::slice::from_ref(dir)).map_err(|missing| DirError::Unfinished {
             path: dir.place().to_owned(),
-            missing: missing.len(),
+            missing: format!("{} runs are missing", missing.len()),
         })?;
         Ok(StoredCampaign { shape, points, plan: None })
     }
@@ -88,25 +94,20 @@ impl StoredCampaign {
                 format!("--base {}", quoted(&base.join(",")))
             }));
         }
-        words.extend(self.bounds().map(|bound| format!("--slo '{bound}'")));
+        words.extend(shape.bounds.iter().map(|bound| format!("--slo '{bound}'")));
         words.extend(shape.largest.then(|| "--largest".to_owned()));
         words.push(format!("--replications {}", shape.replications));
         words.join(" \\\n  ")
-    }
-
-    /// The bounds of a plan, from the names of its columns.
-    fn bounds(&self) -> impl Iterator<Item = &str> {
-        let header = self.plan.iter().flat_map(|plan| &plan.header);
-        header.filter_map(|name| name.strip_suffix(" verdict"))
     }
 
     fn tiles(&self) -> Vec<Tile> {
         let runs: usize = self.points.iter().map(|point| point.runs.len()).sum();
         let total = |column: &str| self.points.iter().map(|point| point.total(column)).sum::<u64>();
         let (stranded, cards) = (total("cards_stranded"), total("cards"));
-        let below = clopper_pearson(stranded, cards).map_or(String::new(), |(_, high)| {
-            format!("; the share is below {high:.1e} with 95 % confidence")
-        });
+        let below = clopper_pearson(stranded, cards, CONFIDENCE)
+            .map_or(String::new(), |Interval { high, .. }| {
+                format!("; the share is below {high:.1e} with 95 % confidence")
+            });
         let mut tiles = Vec::new();
         if let Some(plan) = &self.plan {
             let key = &self.shape.axes[0].0;
@@ -123,7 +124,7 @@ impl StoredCampaign {
                 None => Tile {
                     name: "Answer",
                     figure: "none".into(),
-                    more: format!("no value of {key} that was tried keeps every bound"),
+                    more: format!("no value of {key} that was tried is shown to keep every bound"),
                 },
             });
         }
@@ -145,6 +146,17 @@ impl StoredCampaign {
         tiles
     }
 
+    /// `plan.csv`; the bounds are in its title.
+    fn plan_table(&self, plan: &Rows) -> Table {
+        let bounds: Vec<String> =
+            self.shape.bounds.iter().zip(1..).map(|(bound, n)| format!("slo{n}: {bound}")).collect();
+        let is_bound =
+            |name: &str| name.strip_prefix("slo").is_some_and(|number| number.parse::<u32>().is_ok());
+        let shown: Vec<&str> =
+            plan.header.iter().map(String::as_str).filter(|name| !is_bound(name)).collect();
+        Table::of(format!("Values that were tried; {}", bounds.join(", ")), plan, &shown)
+    }
+
     /// `sweep.csv`, the figures that are shown.
     fn points_table(&self, shown: &[(Measure, &str)]) -> Table {
         let keys = self.shape.keys();
@@ -154,7 +166,7 @@ impl StoredCampaign {
             let ends = [format!("{name}_ci95_low"), format!("{name}_ci95_high")];
             [name.clone(), format!("{name}_mean")].into_iter().chain(ends)
         });
-        let first = ["point".to_owned()].into_iter().chain(keys.iter().cloned());
+        let first = ["point".to_owned()].into_iter().chain(keys.iter().map(|key| axis_column(key)));
         let wanted: Vec<String> = first.chain(["replications".to_owned()]).chain(figures).collect();
         let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
         Table::of("Points, with 95 % intervals", &rows, &wanted)
@@ -217,7 +229,7 @@ pub fn campaign_page(campaign: &StoredCampaign) -> String {
         facts: facts(campaign),
         version: &campaign.shape.version,
         tiles: campaign.tiles(),
-        plan: campaign.plan.as_ref().map(|plan| Table::of("Values that were tried", plan, &[])),
+        plan: campaign.plan.as_ref().map(|plan| campaign.plan_table(plan)),
         curves: seen.filter_map(|plot| Figure::of(&plot, "")).collect(),
         curves_note: first_of(drawn, lines, "lines"),
         percentiles: [("auth", "Authentication by percentile"), ("session", "Session by percentile")]

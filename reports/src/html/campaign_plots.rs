@@ -4,6 +4,7 @@ use super::axis::{Axis, percentile};
 use super::plot::{INKS, Ink, Plot, Series};
 use super::run_plots::unit;
 use crate::campaign::{Measure, PointRows};
+use crate::statistics::{CONFIDENCE, Interval};
 
 /// A campaign as its plots see it.
 pub(super) struct Curves<'c> {
@@ -61,7 +62,7 @@ impl<'c> Curves<'c> {
         names
     }
 
-    /// A measure over what varies: the mean over the runs with its interval, or the share of a count with its own.
+    /// A measure over what varies: the figure of all runs with its interval, or the share of a count with its own.
     pub(super) fn of(&self, measure: &Measure, title: &str) -> Plot {
         let values: Vec<Option<Value>> = self.points.iter().map(|point| Value::of(point, measure)).collect();
         let highest = most(values.iter().flatten().map(|value| &value.high));
@@ -138,17 +139,13 @@ impl Value {
     fn of(point: &PointRows, measure: &Measure) -> Option<Value> {
         if let Some(trials) = measure.trials {
             let trials = point.total(trials);
-            let (low, high) = point.share(measure)?;
+            let Interval { low, high } = point.share(measure, CONFIDENCE)?;
             return Some(Value { figure: point.total(&measure.name) as f64 / trials as f64, low, high });
         }
-        let sample = point.sample(&measure.name);
-        let figure = sample.mean?;
-        // None of the figures can be negative, whatever the interval says.
-        Some(Value {
-            figure,
-            low: sample.low().unwrap_or(figure).max(0.0),
-            high: sample.high().unwrap_or(figure),
-        })
+        let figure = point.figure(measure)?;
+        let Interval { low, high } =
+            point.interval(measure, CONFIDENCE).unwrap_or(Interval { low: figure, high: figure });
+        Some(Value { figure, low, high })
     }
 }
 

@@ -65,6 +65,77 @@ fn sweeps_of_other_seeds_are_compared_as_independent_samples() {
     assert_eq!((bytes["method"].as_str(), bytes["significant"].as_bool()), (Some("welch"), Some(true)));
 }
 
+/// Seeds that some runs have in common are no reason to drop the others: B has two
+/// more runs, with other seeds and 80,000 bytes more.
+#[test]
+fn sweeps_with_some_seeds_in_common_are_compared_on_all_their_runs() {
+    let scratch = tempfile::tempdir().unwrap();
+    let stored = |name: &str, more| StoredCampaign::read(&sweep(&scratch.path().join(name), more)).unwrap();
+    let (a, mut b) = (stored("a", 10), stored("b", 5_010));
+    for point in &mut b.points {
+        let mut more = point.runs.clone();
+        more.iter_mut().for_each(|run| {
+            run.summary.iter_mut().find(|(name, _)| name == "seed").unwrap().1 += "9";
+            let bytes = &mut run.summary.iter_mut().find(|(name, _)| name == "line_bytes").unwrap().1;
+            *bytes = (bytes.parse::<u64>().unwrap() + 80_000).to_string();
+        });
+        point.runs.extend(more);
+    }
+    let found = compare_campaigns(&a, &b).unwrap();
+    let figures = found.json["figures"].as_array().unwrap();
+    let bytes = figures.iter().find(|of| of["figure"] == "line_bytes" && of["point"] == "0%, a").unwrap();
+    assert_eq!((bytes["method"].as_str(), bytes["difference"].as_f64()), (Some("welch"), Some(40_000.0)));
+    assert_eq!(bytes["b"].as_f64().unwrap() - bytes["a"].as_f64().unwrap(), 40_000.0);
+}
+
+/// A percentile of two campaigns is that of all their runs, and so is the difference.
+#[test]
+fn percentiles_are_compared_and_not_averaged() {
+    let scratch = tempfile::tempdir().unwrap();
+    let stored = |name: &str| StoredCampaign::read(&sweep(&scratch.path().join(name), 10)).unwrap();
+    let (a, mut b) = (stored("a"), stored("b"));
+    for run in b.points.iter_mut().flat_map(|point| &mut point.runs) {
+        // What a run says of its own percentile has no part in it.
+        run.summary.iter_mut().find(|(name, _)| name == "auth_ms_p50").unwrap().1 = "1.000".into();
+    }
+    let found = compare_campaigns(&a, &b).unwrap();
+    let figures = found.json["figures"].as_array().unwrap();
+    let median = figures.iter().find(|of| of["figure"] == "auth_ms_p50" && of["point"] == "5%, a").unwrap();
+    assert_eq!((median["a"].as_f64(), median["difference"].as_f64()), (median["b"].as_f64(), Some(0.0)));
+    let largest = figures.iter().find(|of| of["figure"] == "auth_ms_max" && of["point"] == "5%, a").unwrap();
+    assert!(largest["ci95_low"].is_null() && largest["significant"] == false, "{largest}");
+}
+
+#[test]
+fn one_run_of_a_point_says_nothing_of_how_surely() {
+    let scratch = tempfile::tempdir().unwrap();
+    let stored = |name: &str, more| {
+        let mut stored = StoredCampaign::read(&sweep(&scratch.path().join(name), more)).unwrap();
+        stored.points.iter_mut().for_each(|point| point.runs.truncate(1));
+        stored
+    };
+    let found = compare_campaigns(&stored("a", 10), &stored("b", 5_010)).unwrap();
+    assert!(
+        found.text.contains("2 of ") && found.text.contains("one run of a point has no interval"),
+        "{}",
+        found.text
+    );
+}
+
+#[test]
+fn keys_in_another_order_and_values_in_other_words_are_the_same() {
+    let scratch = tempfile::tempdir().unwrap();
+    let a = StoredCampaign::read(&sweep(&scratch.path().join("a"), 1)).unwrap();
+    let mut b = a.clone();
+    b.shape.axes.reverse();
+    for values in b.points.iter_mut().map(|point| &mut point.values) {
+        values.reverse();
+        values[1] = if values[1] == "5%" { "0.05".into() } else { "0".into() };
+    }
+    let found = compare_campaigns(&a, &b).unwrap();
+    assert!(found.text.contains("4 points in common, 0 in A only"), "{}", found.text);
+}
+
 #[test]
 fn sweeps_that_vary_other_keys_are_refused() {
     let scratch = tempfile::tempdir().unwrap();

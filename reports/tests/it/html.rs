@@ -3,10 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use keystorm_reports::campaign::{CampaignDir, PointRows, RunRecord};
+use keystorm_reports::campaign::{
+    Bound, CampaignDir, PointRows, RunRecord, Standing, Tried, measures, plan_table,
+};
 use keystorm_reports::html::{REPORT_FILE, StoredCampaign, rewrite_run_page, write_campaign_page};
 use keystorm_reports::results::{Manifest, Results};
-use keystorm_reports::{RunDir, SWEEP_KIND, write_run};
+use keystorm_reports::statistics::Interval;
+use keystorm_reports::{PLAN_KIND, RunDir, SWEEP_KIND, write_run};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -19,7 +22,7 @@ pub(crate) fn run(scratch: &TempDir, name: &str, results: &Results, manifest: &M
     dir.commit().unwrap()
 }
 
-/// A sweep of two keys, two replications at each of four points; the second value of the first key keeps `more` holders.
+/// A sweep of two keys, four replications at each of four points; the second value of the first key keeps `more` holders.
 pub(crate) fn sweep(place: &Path, more: u64) -> CampaignDir {
     let values = [["0%", "a"], ["0%", "b"], ["5%", "a"], ["5%", "b"]];
     let points: Vec<Value> =
@@ -28,14 +31,14 @@ pub(crate) fn sweep(place: &Path, more: u64) -> CampaignDir {
         "keystorm": SWEEP_KIND, "scenario": "month-turn", "version": "0.1.0", "scenario_text": "line.loss = \"0\"\n",
         "set": ["fleet.cards=2_000", "name=a'b"], "zip": false, "without": ["line.loss=9%"], "largest": false,
         "axes": [{ "key": "line.loss", "values": ["0%", "5%"] }, { "key": "update.recovery", "values": ["a", "b"] }],
-        "points": points, "seed": 7, "replications": 2, "until": "auth_ms_p99<=0.05", "base": 1,
+        "points": points, "seed": 7, "replications": 4, "until": "auth_ms_p99<=0.05", "base": 1, "bounds": [],
     });
     let dir = CampaignDir::open(place, &manifest, |there, wanted| {
         (there != wanted).then(|| "something".to_owned())
     })
     .unwrap();
     for point in 1..=4u32 {
-        for replication in 1..=2u32 {
+        for replication in 1..=4u32 {
             let mut results = results();
             results.run.seed = 6 + u64::from(replication);
             results.counts.line_bytes += u64::from(replication) * 1_000;
@@ -45,6 +48,40 @@ pub(crate) fn sweep(place: &Path, more: u64) -> CampaignDir {
             dir.keep(&RunRecord::new(point, replication, &results)).unwrap();
         }
     }
+    dir
+}
+
+/// A plan that has looked at two of four values, with two bounds.
+pub(crate) fn plan(place: &Path) -> CampaignDir {
+    let points: Vec<Value> =
+        ["1", "2", "3", "4"].iter().map(|value| json!({ "values": [value], "engine": "events" })).collect();
+    let manifest = json!({
+        "keystorm": PLAN_KIND, "scenario": "month-turn", "version": "0.1.0", "scenario_text": "line.loss = \"0\"\n",
+        "axes": [{ "key": "server.cores", "values": ["1", "2", "3", "4"] }], "points": points, "seed": 7,
+        "set": [], "zip": false, "without": [], "largest": false, "replications": 8, "until": null, "base": null, "bounds": ["auth_ms_p99<=12000", "cards_stranded<=0"],
+    });
+    let dir = CampaignDir::open(place, &manifest, |_, _| None).unwrap();
+    let all = measures();
+    let bound = |name: &str| Bound {
+        name: format!("{name}<=0"),
+        measure: all.iter().find(|measure| measure.name == name).unwrap().clone(),
+    };
+    let standing = |verdict| Standing {
+        figure: Some(12_345.678),
+        interval: Some(Interval { low: 12_000.123, high: 12_999.456 }),
+        share: None,
+        verdict,
+    };
+    let tried: Vec<Tried> = (1..=2u32)
+        .map(|point| {
+            let runs: Vec<RunRecord> = (1..=8).map(|run| RunRecord::new(point, run, &results())).collect();
+            runs.iter().for_each(|run| dir.keep(run).unwrap());
+            let rows = PointRows { point, values: vec![point.to_string()], runs };
+            Tried::new(&rows, vec![standing("undecided"), standing("met")], "undecided")
+        })
+        .collect();
+    let table = plan_table("server.cores", &[bound("auth_ms_p99"), bound("cards_stranded")]);
+    dir.file(table.file(), |file| table.write(file, &tried)).unwrap();
     dir
 }
 
@@ -143,7 +180,7 @@ fn the_page_of_a_sweep_comes_from_its_records() {
         "line.loss = 0%, 5%; update.recovery = a, b",
         "update.recovery a",
         "line.loss, %",
-        "<td class=\"n\">4</td><td>5%</td><td>b</td><td class=\"n\">2</td>",
+        "<td class=\"n\">4</td><td>5%</td><td>b</td><td class=\"n\">4</td>",
         "--set &#39;fleet.cards=2_000&#39; ",
         "--set &#39;name=a&#39;\\&#39;&#39;b&#39; ",
         "--vary &#39;line.loss=0%,5%&#39;",

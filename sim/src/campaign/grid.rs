@@ -111,6 +111,11 @@ impl Grid {
         {
             return Err(format!("`{}` varies twice: give all its values at once", axis.key));
         }
+        if axes.iter().any(|axis| axis.key == "seed") {
+            return Err("`seed` cannot vary: every point has the seeds S, S+1, … of its replications; give --replications, and \
+                        --seed for S"
+                .into());
+        }
         if let (true, Some(first)) = (zip, axes.first())
             && let Some(other) = axes.iter().find(|axis| axis.values.len() != first.values.len())
         {

@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use keystorm_reports::campaign::{Measure, PointRows, measures};
-use keystorm_reports::statistics::Sample;
+use keystorm_reports::campaign::{Aim, Measure, PointRows, measures};
+use keystorm_reports::statistics::Interval;
 
 /// How a figure is held against its bound.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,17 +84,39 @@ impl Slo {
         self.relation.holds(figure, self.bound)
     }
 
-    /// Judges a point by all its runs.
-    pub fn judge(&self, point: &PointRows) -> Judgement {
-        let sample = point.sample(&self.measure.name);
-        let figure = point.figure(&self.measure);
-        let verdict = match figure {
-            None => Verdict::NoFigure,
-            // A figure that must be so exactly must be so in every run.
-            Some(_) if self.relation == Relation::Equal => self.in_every_run(point),
-            Some(_) => self.by_interval(&sample),
+    /// Judges a point by all its runs, with intervals of this confidence.
+    pub fn judge(&self, point: &PointRows, confidence: f64) -> Judgement {
+        let estimate = point.estimate(&self.measure);
+        let interval = point.interval(&self.measure, confidence);
+        // Counts that are 0 in most runs have hardly any spread: the interval of the share knows better. The wider one holds.
+        let share = point.share(&self.measure, confidence);
+        let interval = match (interval, share) {
+            (Some(Interval { low, high }), Some(share)) => {
+                let per_run = |share: f64| share * self.trials_per_run(point);
+                Some(Interval { low: low.min(per_run(share.low)), high: high.max(per_run(share.high)) })
+            }
+            (interval, _) => interval,
         };
-        Judgement { figure, sample, share: point.share(&self.measure), verdict }
+        let verdict = match estimate {
+            None => Verdict::NoFigure,
+            Some(_) if self.asks_every_run() => self.in_every_run(point),
+            Some(_) => self.by_interval(interval),
+        };
+        let figure = estimate.map(|estimate| estimate.figure);
+        Judgement { figure, interval, share, verdict }
+    }
+
+    fn trials_per_run(&self, point: &PointRows) -> f64 {
+        let trials = self.measure.trials.map_or(0, |trials| point.total(trials));
+        trials as f64 / point.runs.len() as f64
+    }
+
+    /// A figure that must be so exactly (no figure is below 0, so that at most 0 is 0) must be so in every run; of a
+    /// maximum nothing says how far another run would go.
+    fn asks_every_run(&self) -> bool {
+        let exact =
+            self.relation == Relation::Equal || self.relation == Relation::AtMost && self.bound == 0.0;
+        exact || matches!(self.measure.aim, Aim::Pooled(_, figure) if figure.quantile().is_none())
     }
 
     fn in_every_run(&self, point: &PointRows) -> Verdict {
@@ -107,10 +129,10 @@ impl Slo {
     }
 
     /// The whole interval on one side of the bound decides; without an interval, or across the bound, nothing does.
-    fn by_interval(&self, sample: &Sample) -> Verdict {
-        match (sample.low(), sample.high()) {
-            (Some(low), Some(high)) if self.holds(low) && self.holds(high) => Verdict::Met,
-            (Some(low), Some(high)) if !self.holds(low) && !self.holds(high) => Verdict::Missed,
+    fn by_interval(&self, interval: Option<Interval>) -> Verdict {
+        match interval {
+            Some(Interval { low, high }) if self.holds(low) && self.holds(high) => Verdict::Met,
+            Some(Interval { low, high }) if !self.holds(low) && !self.holds(high) => Verdict::Missed,
             _ => Verdict::Undecided,
         }
     }
@@ -171,10 +193,10 @@ impl Verdict {
 pub struct Judgement {
     /// The figure over all runs.
     pub figure: Option<f64>,
-    /// The figures of the runs.
-    pub sample: Sample,
+    /// Its interval; a maximum has none.
+    pub interval: Option<Interval>,
     /// Where the figure counts events: the interval of their share.
-    pub share: Option<(f64, f64)>,
+    pub share: Option<Interval>,
     /// What that says.
     pub verdict: Verdict,
 }

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use keystorm_reports::campaign::Until;
 use serde_json::{Map, Value, json};
 
 use crate::plan::Plan;
-use crate::run::VERSION;
+use crate::run::build;
 use crate::scenario::{self, ScenarioError};
 use crate::shell::quoted;
 
@@ -21,15 +22,6 @@ pub struct Point {
     pub values: Vec<String>,
     /// The plan, with the campaign's first seed.
     pub plan: Plan,
-}
-
-/// When a point has enough replications.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Until {
-    /// A column of summary.csv.
-    pub measure: String,
-    /// Half the width of its interval, relative to the mean, must not be more than this.
-    pub relative: f64,
 }
 
 /// All that decides a campaign.
@@ -51,6 +43,8 @@ pub struct Campaign {
     pub base: Option<u32>,
     /// Whether a plan looks for the last value, so that they are tried from the last one on.
     pub largest: bool,
+    /// The bounds of a plan.
+    pub bounds: Vec<String>,
 }
 
 impl Campaign {
@@ -81,6 +75,7 @@ impl Campaign {
             until: None,
             base: None,
             largest: false,
+            bounds: Vec::new(),
         })
     }
 
@@ -122,11 +117,11 @@ impl Campaign {
         // Seed and engine are below, as they are after all overrides.
         let apart = |set: &&String| !set.starts_with("seed=") && !set.starts_with("engine=");
         let sets: Vec<&String> = self.overrides.iter().filter(apart).collect();
-        let until = self.until.as_ref().map(|until| format!("{}<={}", until.measure, until.relative));
+        let until = self.until.as_ref().map(Until::to_string);
         Value::Object(Map::from_iter([
             ("keystorm".into(), kind.into()),
             ("format".into(), FORMAT.into()),
-            ("version".into(), VERSION.into()),
+            ("version".into(), build().into()),
             ("scenario".into(), self.name().into()),
             ("scenario_text".into(), self.points[0].plan.resolved.clone().into()),
             ("set".into(), json!(sets)),
@@ -139,6 +134,7 @@ impl Campaign {
             ("replications".into(), self.replications.into()),
             ("until".into(), until.into()),
             ("base".into(), self.base.into()),
+            ("bounds".into(), json!(self.bounds)),
         ]))
     }
 }

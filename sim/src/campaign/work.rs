@@ -1,7 +1,7 @@
 //! The runs of a campaign, several at the same time, each kept as soon as it is over.
 
 use keystorm_reports::DirError;
-use keystorm_reports::campaign::{CampaignDir, PointRows, RunRecord};
+use keystorm_reports::campaign::{CampaignDir, PointRows, RunRecord, Until};
 use rayon::prelude::*;
 
 use crate::check::Violation;
@@ -9,13 +9,10 @@ use crate::engine::{Progress, Stopped};
 use crate::plan::Plan;
 use crate::run::simulate_with;
 
-use super::spec::{Campaign, Until};
+use super::spec::Campaign;
 
 /// A run of a campaign: its point and its replication, both from 1.
 pub type RunNo = (u32, u32);
-
-/// Fewest replications before a point may stop, and how many are made between two looks at it.
-pub const LOOK_EVERY: u32 = 4;
 
 /// Why a campaign stopped.
 #[derive(Debug)]
@@ -123,7 +120,7 @@ pub fn make(
     pool.install(|| runs.par_iter().with_max_len(1).try_for_each(one))
 }
 
-/// Makes what is missing of a campaign whose points stop when they are sure enough: [`LOOK_EVERY`] replications of each
+/// Makes what is missing of a campaign whose points stop when they are sure enough: [`Until::LOOK_EVERY`] replications of each
 /// point that is not, then another look. `made` is told how many runs there will be at least.
 ///
 /// # Errors
@@ -134,7 +131,7 @@ pub fn make_until(
     until: &Until,
     around: &Surroundings<'_>,
 ) -> Result<(), Trouble> {
-    let mut replications = LOOK_EVERY.min(campaign.replications);
+    let mut replications = Until::LOOK_EVERY.min(campaign.replications);
     loop {
         let open = |&point: &u32| !is_sure(campaign, dir, point, replications, until);
         let points: Vec<u32> = (1..=campaign.points.len() as u32).filter(open).collect();
@@ -146,7 +143,7 @@ pub fn make_until(
         }
         make(campaign, dir, &runs, around)?;
         if runs.is_empty() {
-            replications = (replications + LOOK_EVERY).min(campaign.replications);
+            replications = (replications + Until::LOOK_EVERY).min(campaign.replications);
         }
     }
 }
@@ -158,19 +155,9 @@ fn is_sure(campaign: &Campaign, dir: &CampaignDir, point: u32, replications: u32
 
 /// After how many replications a point was sure enough for the first time; only looks at what has been made.
 fn stopping(campaign: &Campaign, dir: &CampaignDir, point: u32, until: &Until) -> Option<u32> {
-    let mut runs = Vec::new();
-    for replication in 1..=campaign.replications {
-        runs.push(record(campaign, dir, (point, replication))?);
-        if replication % LOOK_EVERY == 0 {
-            let values: Vec<f64> = runs.iter().filter_map(|run| run.number(&until.measure)).collect();
-            let sample = keystorm_reports::statistics::Sample::of(&values);
-            let width = sample.mean.zip(sample.half_width);
-            if width.is_some_and(|(mean, half)| half <= until.relative * mean.abs()) {
-                return Some(replication);
-            }
-        }
-    }
-    None
+    let made =
+        (1..=campaign.replications).map_while(|replication| record(campaign, dir, (point, replication)));
+    until.stops_after(&made.collect::<Vec<_>>())
 }
 
 /// What the tables are made of; `Err`: how many runs are missing, and the first of them.

@@ -28,9 +28,9 @@ Exit codes:
   1    internal or I/O error, or a fault that the scenario asks for never struck
   2    bad scenario or usage; nothing was written
   3    an invariant of the protocol was violated
-  4    a bound (--slo) is not kept, or no value of `plan` keeps them all
+  4    a bound (--slo) is not kept, or no value of `plan` is shown to keep them all
   5    two runs of one seed differ, or a replay and its run
-  130  stopped by Ctrl-C; nothing was written
+  130  stopped by Ctrl-C or SIGTERM: a run writes nothing then, a sweep or a plan keeps the runs that were over
 
 Environment:
   KEYSTORM_CACHE_DIR  where asymmetric key pairs are kept for later runs, instead of the user's cache
@@ -301,8 +301,9 @@ pub(super) struct Plan {
     /// The last value that keeps every bound is wanted, not the first
     #[arg(long)]
     pub(super) largest: bool,
-    /// Runs of a value at most; there are 4 at least
-    #[arg(long, value_name = "R", default_value_t = 20, value_parser = clap::value_parser!(u32).range(4..=99_999))]
+    /// Runs of a value at most; there are 8 at least, then half as many more until every bound is decided: all the
+    /// intervals that are looked at hold the figure with 98 % confidence
+    #[arg(long, value_name = "R", default_value_t = 20, value_parser = clap::value_parser!(u32).range(8..=99_999))]
     pub(super) replications: u32,
     /// Directory of the plan; continued if it is there
     /// [default: reports/out/<scenario>/plan-<seed>-<a short hash of what is asked>]

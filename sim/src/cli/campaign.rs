@@ -1,8 +1,10 @@
 //! What the commands that make many runs have in common.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use keystorm_reports::campaign::RunRecord;
 use sha2::{Digest as _, Sha256};
 
 use crate::campaign::Campaign;
@@ -56,19 +58,43 @@ pub(super) fn failure(campaign: &Campaign, place: &Path, trouble: Trouble) -> Fa
     }
 }
 
-/// Faults that never struck in some run, though they had to: 1, after everything is written.
-pub(super) fn idle_faults(campaign: &Campaign, idle: &[(RunNo, String)]) -> Result<(), Failure> {
-    let Some(((point, replication), fault)) = idle.first() else { return Ok(()) };
+/// Faults that never struck in some of these runs, though they had to: 1, after everything is written. `named` says how to find
+/// a run.
+pub(super) fn idle_faults<'r>(
+    runs: impl IntoIterator<Item = &'r RunRecord>,
+    named: impl Fn(RunNo) -> String,
+) -> Result<(), Failure> {
+    let mut idle = runs.into_iter().filter(|run| !run.idle_faults.is_empty());
+    let Some(first) = idle.next() else { return Ok(()) };
     Err(Failure::Internal(format!(
-        "in {} runs a fault of the scenario never struck; the first: {fault}, in\n  {}",
-        idle.len(),
-        campaign.command(*point, *replication)
+        "in {} runs a fault of the scenario never struck; the first: {}, in\n  {}",
+        1 + idle.count(),
+        first.idle_faults[0],
+        named((first.point, first.replication))
     )))
+}
+
+/// Refuses points that are one scenario in other words (`0%` and `0`): their runs would be the same ones twice.
+pub(super) fn refuse_twins(campaign: &Campaign) -> Result<(), Failure> {
+    let mut known = BTreeMap::new();
+    for point in &campaign.points {
+        let said = point.values.join(", ");
+        let plan = &point.plan;
+        if let Some(other) = known.insert((&plan.scenario_sha256, plan.engine.name()), said.clone()) {
+            return Err(Failure::Usage(format!(
+                "the points `{other}` and `{said}` of {} are the same scenario: leave one out",
+                campaign.grid.keys().join(", ")
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Where a campaign goes if nobody says: below `reports/out`, told apart by scenario, seed and what it does.
 pub(super) fn default_place(kind: &str, campaign: &Campaign, common: &Common, more: &[String]) -> PathBuf {
     let mut said: Vec<String> = common.set.clone();
+    let until = campaign.until.as_ref().map(ToString::to_string);
+    said.push(format!("{} {until:?} {:?}", campaign.replications, campaign.base));
     said.extend(campaign.grid.axes.iter().map(ToString::to_string));
     said.extend_from_slice(more);
     let seed = campaign.points[0].plan.seed;

@@ -104,6 +104,14 @@ impl From<Stopped> for Failure {
     }
 }
 
+/// Two things that are judged by themselves: where both went wrong, both are told, with the exit code of the first.
+fn both(first: Result<(), Failure>, second: Result<(), Failure>) -> Result<(), Failure> {
+    match (first, second) {
+        (Err(Failure::Internal(what)), Err(second)) => Err(Failure::Internal(format!("{what}\n{second}"))),
+        (first, second) => first.and(second),
+    }
+}
+
 /// Parses the arguments, carries the command out, and says how it went.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -127,10 +135,16 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{failure}");
+            tell(&failure);
             ExitCode::from(failure.exit_code())
         }
     }
+}
+
+/// Writes a line to standard error; if that is closed or full, there is nobody to tell.
+fn tell(what: &impl fmt::Display) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "{what}");
 }
 
 /// Writes to standard output; a closed pipe ends the program quietly, as it does for other filters.

@@ -5,22 +5,24 @@ use std::collections::BTreeMap;
 use keystorm_reports::campaign::{Bound, CampaignDir, Standing, Tried, plan_table, plan_text};
 use keystorm_reports::html::write_campaign_page;
 
-use crate::campaign::search::{Answer, Look, first_that, look};
+use crate::campaign::search::{Answer, Keeps, Look, first_that, look, looks as after};
 use crate::campaign::slo::Slo;
 use crate::campaign::spec::what_differs;
 use crate::campaign::{Campaign, Grid};
 
 use super::args::Plan;
-use super::campaign::{PLAN, default_place, failure, idle_faults, with_surroundings};
+use super::campaign::{PLAN, default_place, failure, idle_faults, refuse_twins, with_surroundings};
 use super::progress::catch_interrupts;
-use super::{Failure, print};
+use super::{Failure, both, print};
 
 pub(super) fn plan(arguments: &Plan) -> Result<(), Failure> {
     let campaign = campaign(arguments)?;
+    refuse_twins(&campaign)?;
     catch_interrupts()?;
-    let asked: Vec<String> = arguments.slo.iter().map(Slo::to_string).collect();
-    let place =
-        arguments.out.clone().unwrap_or_else(|| default_place(PLAN, &campaign, &arguments.common, &asked));
+    let place = arguments
+        .out
+        .clone()
+        .unwrap_or_else(|| default_place(PLAN, &campaign, &arguments.common, &campaign.bounds));
     let dir = CampaignDir::open(&place, &campaign.manifest(PLAN), what_differs)?;
     let count = campaign.points.len() as u32;
     let mut looks: BTreeMap<u32, Look> = BTreeMap::new();
@@ -28,7 +30,7 @@ pub(super) fn plan(arguments: &Plan) -> Result<(), Failure> {
     let found = with_surroundings(&arguments.common, most, |around| {
         first_that(count, |point| {
             let look = look(&campaign, &dir, &arguments.slo, point, around)?;
-            let keeps = look.keeps_all();
+            let keeps = look.keeps();
             looks.insert(point, look);
             Ok(keeps)
         })
@@ -48,6 +50,7 @@ fn campaign(arguments: &Plan) -> Result<Campaign, Failure> {
     let mut campaign =
         Campaign::load(&common.scenario, &common.overrides(), grid, points, arguments.replications)?;
     campaign.largest = arguments.largest;
+    campaign.bounds = arguments.slo.iter().map(Slo::to_string).collect();
     Ok(campaign)
 }
 
@@ -60,52 +63,78 @@ fn conclude(
 ) -> Result<(), Failure> {
     let key = campaign.grid.axes[0].key.as_str();
     let bounds: Vec<Bound> = (arguments.slo.iter())
-        .map(|slo| Bound { name: slo.to_string(), measure: slo.measure.name.clone() })
+        .map(|slo| Bound { name: slo.to_string(), measure: slo.measure.clone() })
         .collect();
     let tried: Vec<Tried> = looks.values().map(tried).collect();
     let table = plan_table(key, &bounds);
     dir.file(table.file(), |file| table.write(file, &tried))?;
     write_campaign_page(dir)?;
+    let looks_at: Vec<String> = after(campaign.replications).iter().map(u32::to_string).collect();
     let mut text = plan_text(key, &bounds, &tried);
-    text.push_str("± is half the width of the 95 % interval over the runs; a bound is met if the whole interval keeps it.\n");
-    text.push_str(&sentence(arguments, campaign, answer));
+    text.push_str(&format!(
+        "In brackets: the interval over the runs; a bound is met if the whole interval keeps it. All intervals of a value, looked \
+         at after {} runs, are right together with 98 % confidence.\n",
+        looks_at.join(", ")
+    ));
+    text.push_str(&sentence(arguments, campaign, answer, looks));
     text.push_str(&format!("Written to {}\n", dir.place().display()));
     print(&text)?;
-    let idle: Vec<_> = looks
-        .values()
-        .flat_map(|look| &look.rows.runs)
-        .filter_map(|run| Some(((run.point, run.replication), run.idle_faults.first()?.clone())))
-        .collect();
-    idle_faults(campaign, &idle)?;
-    match answer.first {
+    let runs = looks.values().flat_map(|look| &look.rows.runs);
+    let idle = idle_faults(runs, |run| campaign.command(run.0, run.1));
+    let answered = match answer.first {
         Some(_) => Ok(()),
-        None => Err(Failure::Slo(format!("SLO MISSED: no value of {key} keeps every bound"))),
-    }
+        None if looks.values().all(|look| look.keeps() == Keeps::NotAll) => {
+            Err(Failure::Slo(format!("SLO MISSED: {}", nothing(key, campaign.replications, looks))))
+        }
+        None => Err(Failure::Slo(format!("SLO NOT SHOWN: {}", nothing(key, campaign.replications, looks)))),
+    };
+    both(idle, answered)
 }
 
 fn tried(look: &Look) -> Tried {
     let standings = look.judgements.iter().map(|judgement| Standing {
         figure: judgement.figure,
-        sample: judgement.sample,
+        interval: judgement.interval,
         share: judgement.share,
         verdict: judgement.verdict.name(),
     });
-    Tried::new(&look.rows, standings.collect(), look.keeps_all())
+    Tried::new(&look.rows, standings.collect(), keeps(look))
 }
 
-fn sentence(arguments: &Plan, campaign: &Campaign, answer: &Answer) -> String {
+fn keeps(look: &Look) -> &'static str {
+    match look.keeps() {
+        Keeps::All => "yes",
+        Keeps::NotAll => "no",
+        Keeps::Undecided => "undecided",
+    }
+}
+
+/// That nothing was found, and why: values that miss a bound are no matter of replications, undecided ones are.
+fn nothing(key: &str, replications: u32, looks: &BTreeMap<u32, Look>) -> String {
+    let of = |wanted: Keeps| looks.values().filter(|look| look.keeps() == wanted).count();
+    let (undecided, missed, tried) = (of(Keeps::Undecided), of(Keeps::NotAll), looks.len());
+    if undecided == 0 {
+        return format!("no value of {key} keeps every bound: all {tried} that were tried miss one");
+    }
+    format!(
+        "no value of {key} is shown to keep every bound with {replications} replications: {undecided} undecided, {missed} missed, \
+         of {tried} tried; try more --replications"
+    )
+}
+
+fn sentence(arguments: &Plan, campaign: &Campaign, answer: &Answer, looks: &BTreeMap<u32, Look>) -> String {
     let axis = &campaign.grid.axes[0];
     let mut text = String::new();
     if !answer.monotone {
-        text.push_str("Not monotone: some value keeps the bounds although a later one does not, so all of them were tried.\n");
+        text.push_str("Not monotone: some value keeps the bounds although a later one breaks one, so all of them were tried.\n");
     }
     let which = if arguments.largest { "The last" } else { "The first" };
-    match answer.first {
-        Some(first) => {
-            let value = &axis.values[first as usize - 1];
-            text.push_str(&format!("{which} of {} that keeps every bound: {value}\n", axis.key));
+    if let Some(first) = answer.first {
+        let value = &axis.values[first as usize - 1];
+        text.push_str(&format!("{which} of {} that keeps every bound: {value}\n", axis.key));
+        if looks.range(..first).any(|(_, look)| look.keeps() == Keeps::Undecided) {
+            text.push_str("Of values before it some are undecided: with more --replications one of them may keep the bounds.\n");
         }
-        None => text.push_str(&format!("No value of {} keeps every bound.\n", axis.key)),
     }
     text
 }

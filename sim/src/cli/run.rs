@@ -19,7 +19,7 @@ use crate::shell::quoted;
 use super::args::{CardsCsv, Check, Common, Format, Run};
 use super::environment::{self, Stopwatch};
 use super::progress::{Bar, catch_interrupts, interrupted};
-use super::{Failure, pairs, print};
+use super::{Failure, both, pairs, print};
 
 /// Fleets up to this size have a row for every card in `cards.csv`.
 const ALL_CARDS: u32 = 100_000;
@@ -56,8 +56,7 @@ pub(super) fn run(arguments: &Run) -> Result<(), Failure> {
             print(&format!("{json}\n"))?;
         }
     }
-    idle_faults(&finished)?;
-    slos(&finished, &arguments.slo)
+    both(idle_faults(&finished), slos(&finished, &arguments.slo))
 }
 
 /// The bounds of a run are judged by its own figures alone.

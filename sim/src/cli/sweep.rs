@@ -2,22 +2,23 @@
 
 use std::path::Path;
 
-use keystorm_reports::campaign::{CampaignDir, PointRows, Shape, sweep_text};
+use keystorm_reports::campaign::{CampaignDir, PointRows, Shape, Until, sweep_text};
 use keystorm_reports::html::write_campaign_page;
 
 use crate::campaign::slo::known;
-use crate::campaign::spec::{Until, what_differs};
+use crate::campaign::spec::what_differs;
 use crate::campaign::work::{self, RunNo, Shard};
 use crate::campaign::{Campaign, Grid};
 use crate::scenario;
 
 use super::args::{Merge, Sweep};
-use super::campaign::{SWEEP, default_place, failure, idle_faults, with_surroundings};
+use super::campaign::{SWEEP, default_place, failure, idle_faults, refuse_twins, with_surroundings};
 use super::progress::catch_interrupts;
 use super::{Failure, print};
 
 pub(super) fn sweep(arguments: &Sweep) -> Result<(), Failure> {
     let campaign = campaign(arguments)?;
+    refuse_twins(&campaign)?;
     catch_interrupts()?;
     let more = [format!("{:?} {:?}", campaign.grid.zip, campaign.grid.without)];
     let place =
@@ -32,13 +33,20 @@ pub(super) fn sweep(arguments: &Sweep) -> Result<(), Failure> {
     made.map_err(|trouble| failure(&campaign, dir.place(), trouble))?;
     match work::rows(&campaign, &dir) {
         Ok(points) => conclude(&campaign, &dir, &points),
-        Err(missing) => print(&format!(
-            "Part {} of {} is made; {} runs of other parts are missing. `keystorm merge` puts the parts together.\nKept in {}\n",
-            shard.index,
-            shard.count,
-            missing.len(),
-            dir.place().display()
-        )),
+        Err(missing) => {
+            print(&format!(
+                "Part {} of {} is made; {} runs of other parts are missing. `keystorm merge` puts the parts together.\nKept in {}\n",
+                shard.index,
+                shard.count,
+                missing.len(),
+                dir.place().display()
+            ))?;
+            let made: Vec<_> = work::all_runs(&campaign)
+                .into_iter()
+                .filter_map(|run| work::record(&campaign, &dir, run))
+                .collect();
+            idle_faults(&made, |run| campaign.command(run.0, run.1))
+        }
     }
 }
 
@@ -85,7 +93,7 @@ fn parse_until(text: &str) -> Result<Until, String> {
     if !(percent > 0.0 && percent <= 100.0) {
         return Err(format!("`{text}` asks for {percent} %: between 0 and 100 % makes sense"));
     }
-    Ok(Until { measure: known(name.trim())?.name, relative: percent / 100.0 })
+    Ok(Until { measure: known(name.trim())?, relative: percent / 100.0 })
 }
 
 fn conclude(campaign: &Campaign, dir: &CampaignDir, points: &[PointRows]) -> Result<(), Failure> {
@@ -93,17 +101,27 @@ fn conclude(campaign: &Campaign, dir: &CampaignDir, points: &[PointRows]) -> Res
     dir.write_tables(&axes, points, campaign.base)?;
     write_campaign_page(dir)?;
     let mut text = sweep_text(&axes, points);
+    text.push_str(&not_reached(campaign, points));
     text.push_str(&format!("Written to {}\n", dir.place().display()));
     print(&text)?;
-    idle_faults(campaign, &idle_in(points))
+    idle_faults(points.iter().flat_map(|point| &point.runs), |run| campaign.command(run.0, run.1))
 }
 
-fn idle_in(points: &[PointRows]) -> Vec<(RunNo, String)> {
-    let runs = points.iter().flat_map(|point| &point.runs);
-    let idle = |run: &keystorm_reports::campaign::RunRecord| {
-        Some(((run.point, run.replication), run.idle_faults.first()?.clone()))
-    };
-    runs.filter_map(idle).collect()
+/// The points that are not as sure as was asked for, though they have all their replications.
+fn not_reached(campaign: &Campaign, points: &[PointRows]) -> String {
+    let Some(until) = &campaign.until else { return String::new() };
+    let unsure = points.iter().filter(|point| until.stops_after(&point.runs).is_none());
+    let unsure: Vec<String> = unsure.map(|point| point.point.to_string()).collect();
+    if unsure.is_empty() {
+        return String::new();
+    }
+    format!(
+        "Not within {} % of {} after {} replications: point {}. Give more --replications.\n",
+        (until.relative * 1e8).round() / 1e6,
+        until.measure.name,
+        campaign.replications,
+        unsure.join(", ")
+    )
 }
 
 /// Puts parts together: their manifests must be the same, and every run must be there.
@@ -134,7 +152,14 @@ pub(super) fn merge(arguments: &Merge) -> Result<(), Failure> {
     write_campaign_page(&dir)?;
     let mut text = sweep_text(&axes, &points);
     text.push_str(&format!("Written to {}\n", dir.place().display()));
-    print(&text)
+    print(&text)?;
+    // The scenario's file may be on another machine.
+    let named = |(point, replication): RunNo| {
+        let values = axes.iter().zip(&campaign.points[point as usize - 1]);
+        let values: Vec<String> = values.map(|(key, value)| format!("{key}={value}")).collect();
+        format!("point {point} ({}), replication {replication}", values.join(", "))
+    };
+    idle_faults(points.iter().flat_map(|point| &point.runs), named)
 }
 
 fn unreadable(place: &Path) -> Failure {

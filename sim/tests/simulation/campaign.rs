@@ -101,6 +101,11 @@ fn the_figures_of_a_point_are_those_of_its_runs() {
         // The largest value of all runs together is the largest of theirs; a mean of them would not be.
         let largest = values("session_ms_max").into_iter().fold(0.0, f64::max);
         assert_eq!(number("session_ms_max"), largest);
+        assert_eq!(point["session_ms_max_ci95_high"], "", "nothing says how far the next run goes");
+        for name in ["auth_ms_p50", "auth_ms_p99", "session_ms_p50", "session_ms_p95", "session_ms_p99_9"] {
+            let ends = [number(&format!("{name}_ci95_low")), number(&format!("{name}_ci95_high"))];
+            assert!(ends[0] <= number(name) && number(name) <= ends[1], "{name}: {} {ends:?}", number(name));
+        }
         let stranded: f64 = values("cards_stranded").iter().sum();
         assert!((number("cards_stranded_share") - stranded / 300.0).abs() < 1e-6);
         assert!(number("cards_stranded_share_ci95_high") > number("cards_stranded_share"));
@@ -158,7 +163,7 @@ fn common_random_numbers_make_differences_sharp() {
     assert!(differences.iter().all(|row| row["point"] != "1"), "the base is not held against itself");
     // The policy changes what becomes of cards that were interrupted, and no arrival or loss.
     let sent = of("2", "sessions_started");
-    assert_eq!((sent["difference_mean"].as_str(), sent["significant"].as_str()), ("0.000", "no"));
+    assert_eq!((sent["difference"].as_str(), sent["significant"].as_str()), ("0.000", "no"));
     let lost = of("3", "messages_lost");
     assert_eq!((lost["pairs"].as_str(), lost["significant"].as_str()), ("5", "yes"));
 }
@@ -237,8 +242,10 @@ fn another_campaign_is_refused_and_nothing_changes() {
     refused(&sweep(&["--out", "s", "--set", "fleet.cards=61"]), "the scenario has changed");
     refused(&["run", "small.toml", "--out", "s"], "does not replace");
     let manifest = std::fs::read_to_string(dir.path().join("s/manifest.json")).unwrap();
-    let other =
-        manifest.replace(&format!("\"version\": \"{}\"", keystorm::run::VERSION), "\"version\": \"0.0.0\"");
+    // Another commit of the same version is another build.
+    let build = keystorm::run::build();
+    assert!(option_env!("KEYSTORM_COMMIT").is_none_or(|commit| build.contains(commit)), "{build}");
+    let other = manifest.replace(&format!("\"version\": \"{build}\""), "\"version\": \"0.0.0\"");
     assert_ne!(manifest, other);
     std::fs::write(dir.path().join("s/manifest.json"), other).unwrap();
     refused(&sweep(&["--out", "s"]), "version was \"0.0.0\"");
@@ -372,6 +379,174 @@ fn a_plan_agrees_with_erlang_about_the_servers() {
         "{}",
         stdout(&output)
     );
+}
+
+/// The mean of the runs' maxima lies below the largest of them: a bound between the two is not kept.
+#[test]
+fn a_plan_holds_a_maximum_against_its_bound_in_every_run() {
+    let dir = with_small_scenario();
+    let vary = ["--vary", "line.loss=5%", "--replications"];
+    assert_code(
+        &keystorm(dir.path(), &[&["sweep", "small.toml", "--out", "s"], &vary[..], &["8"]].concat()),
+        0,
+    );
+    let largest: Vec<f64> = rows(&dir.path().join("s/runs.csv"))
+        .iter()
+        .map(|run| run["session_ms_max"].parse().unwrap())
+        .collect();
+    let mean = largest.iter().sum::<f64>() / 8.0;
+    let bound = (mean + largest.iter().copied().fold(0.0, f64::max)) / 2.0;
+    let slo = format!("session_ms_max<={bound:.3}");
+    let plan = ["plan", "small.toml", "--slo", &slo, "--out", "p"];
+    let output = keystorm(dir.path(), &[&plan, &vary[..], &["8"]].concat());
+    assert_code(&output, 4);
+    assert_eq!(rows(&dir.path().join("p/plan.csv"))[0]["keeps_all"], "no", "{}", stdout(&output));
+}
+
+/// What the runs do not show is not said to be so: not that a value keeps a bound, nor that none does.
+#[test]
+fn a_plan_tells_undecided_values_from_those_that_miss() {
+    let dir = with_small_scenario();
+    let sweep = ["sweep", "small.toml", "--vary", "line.loss=5%", "--replications", "8", "--out", "s"];
+    assert_code(&keystorm(dir.path(), &sweep), 0);
+    let mean = rows(&dir.path().join("s/sweep.csv"))[0]["messages_sent_mean"].clone();
+    let plan = |bound: &str, out: &str| {
+        let slo = format!("messages_sent<={bound}");
+        let plan = [
+            "plan",
+            "small.toml",
+            "--slo",
+            &slo,
+            "--vary",
+            "line.loss=5%",
+            "--replications",
+            "8",
+            "--out",
+            out,
+        ];
+        let output = keystorm(dir.path(), &plan);
+        assert_code(&output, 4);
+        (stderr(&output), rows(&dir.path().join(out).join("plan.csv"))[0]["keeps_all"].clone())
+    };
+    let (said, keeps) = plan(&mean, "undecided");
+    let words = "SLO NOT SHOWN: no value of line.loss is shown to keep every bound with 8 replications: 1 undecided, 0 missed";
+    assert!(said.contains(words), "{said}");
+    assert_eq!(keeps, "undecided");
+    let (said, keeps) = plan("1", "missed");
+    assert!(said.contains("SLO MISSED: no value of line.loss keeps every bound"), "{said}");
+    assert_eq!(keeps, "no");
+}
+
+/// A fault that never struck makes a sweep fail whole, in parts and put together, and a plan besides its answer.
+#[test]
+fn a_fault_that_never_struck_is_told_by_every_command() {
+    let dir = with_small_scenario();
+    let idle = "faults.outage=[{site=0,at='290s',for='1s'}]";
+    let fixed = ["small.toml", "--set", idle, "--vary", "server.cores=1,2", "--replications"];
+    let sweep = |more: &[&str]| keystorm(dir.path(), &[&["sweep"], &fixed[..], &["2"], more].concat());
+    let told = |output: std::process::Output, runs: &str| {
+        assert_code(&output, 1);
+        assert!(
+            stderr(&output).contains(&format!("in {runs} runs a fault of the scenario never struck")),
+            "{}",
+            stderr(&output)
+        );
+        stderr(&output)
+    };
+    told(sweep(&["--out", "whole"]), "4");
+    told(sweep(&["--shard", "1/2", "--out", "a"]), "2");
+    told(sweep(&["--shard", "2/2", "--out", "b"]), "2");
+    let said = told(keystorm(dir.path(), &["merge", "a", "b", "--out", "m"]), "4");
+    assert!(said.contains("point 1 (server.cores=1), replication 1"), "{said}");
+    let plan = [&["plan"], &fixed[..], &["8", "--slo", "messages_sent<=1", "--out", "p"]].concat();
+    let said = told(keystorm(dir.path(), &plan), "16");
+    assert!(said.contains("SLO MISSED"), "{said}");
+    let run = ["run", "small.toml", "--set", idle, "--slo", "messages_sent<=1", "--out", "r"];
+    let output = keystorm(dir.path(), &run);
+    assert_code(&output, 1);
+    assert!(
+        stderr(&output).contains("never struck") && stderr(&output).contains("SLO MISSED"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+fn assert_no_name_twice(file: &Path) {
+    let text = std::fs::read_to_string(file).unwrap();
+    let mut names: Vec<&str> = text.lines().next().unwrap().split(',').collect();
+    names.sort_unstable();
+    let twice = names.windows(2).find(|pair| pair[0] == pair[1]);
+    assert_eq!(twice, None, "{}", file.display());
+}
+
+#[test]
+fn no_table_has_two_columns_of_one_name() {
+    let dir = with_small_scenario();
+    let vary = ["small.toml", "--vary", "engine=events,turmoil", "--out"];
+    assert_code(&keystorm(dir.path(), &[&["sweep"], &vary[..], &["s", "--replications", "1"]].concat()), 0);
+    assert_no_name_twice(&dir.path().join("s/runs.csv"));
+    let varied: Vec<_> =
+        rows(&dir.path().join("s/runs.csv")).iter().map(|run| run["varied_engine"].clone()).collect();
+    assert_eq!(varied, ["events", "turmoil"]);
+    let slos =
+        ["--slo", "messages_sent>=1", "--slo", "messages_sent<=1000000", "--slo", "cards_stranded<=60"];
+    let plan = [&["plan", "small.toml", "--vary", "server.cores=1", "--out", "p"], &slos[..]].concat();
+    assert_code(&keystorm(dir.path(), &plan), 0);
+    assert_no_name_twice(&dir.path().join("p/plan.csv"));
+    let row = rows(&dir.path().join("p/plan.csv")).remove(0);
+    assert_eq!((row["slo2"].as_str(), row["slo2_verdict"].as_str()), ("messages_sent<=1000000", "met"));
+}
+
+#[test]
+fn a_plan_is_continued_with_its_own_bounds_only_and_is_not_finished_without_its_answer() {
+    let dir = with_small_scenario();
+    let plan = |slo: &str| {
+        let plan = ["plan", "small.toml", "--slo", slo, "--vary", "server.cores=1", "--out", "p"];
+        keystorm(dir.path(), &plan)
+    };
+    assert_code(&plan("messages_sent>=1"), 0);
+    let other = plan("messages_sent>=2");
+    assert_code(&other, 2);
+    assert!(stderr(&other).contains("bounds was [\"messages_sent>=1\"]"), "{}", stderr(&other));
+    std::fs::remove_file(dir.path().join("p/plan.csv")).unwrap();
+    let report = keystorm(dir.path(), &["report", "p"]);
+    assert_code(&report, 2);
+    assert!(stderr(&report).contains("is not finished: it has no answer yet"), "{}", stderr(&report));
+    assert_code(&plan("messages_sent>=1"), 0);
+    assert_code(&keystorm(dir.path(), &["report", "p"]), 0);
+}
+
+#[test]
+fn one_scenario_in_other_words_is_refused() {
+    let dir = with_small_scenario();
+    let output = keystorm(dir.path(), &["sweep", "small.toml", "--vary", "line.loss=0%,0", "--out", "s"]);
+    assert_code(&output, 2);
+    assert!(stderr(&output).contains("`0%` and `0` of line.loss are the same"), "{}", stderr(&output));
+    assert!(!dir.path().join("s").exists());
+}
+
+#[test]
+fn a_sweep_says_which_points_are_not_as_sure_as_was_asked() {
+    let dir = with_small_scenario();
+    let until = ["--until", "messages_sent<=0.0001%", "--replications", "4", "--vary", "line.loss=0%,5%"];
+    let output = keystorm(dir.path(), &[&["sweep", "small.toml", "--out", "s"], &until[..]].concat());
+    assert_code(&output, 0);
+    let words = "Not within 0.0001 % of messages_sent after 4 replications: point 1, 2.";
+    assert!(stdout(&output).contains(words), "{}", stdout(&output));
+}
+
+#[test]
+fn no_interval_reaches_below_zero() {
+    let dir = with_small_scenario();
+    assert_code(&keystorm(dir.path(), &sweep(&["--out", "s"])), 0);
+    let mut at_zero = 0;
+    for (name, cell) in rows(&dir.path().join("s/sweep.csv")).into_iter().flatten() {
+        if name.ends_with("_ci95_low") {
+            assert!(!cell.starts_with('-'), "{name} is {cell}");
+            at_zero += usize::from(!name.contains("share") && cell.parse() == Ok(0.0));
+        }
+    }
+    assert!(at_zero > 0, "no interval is wide enough to be cut");
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod mishaps;
 mod modelled;
 mod outages;
 mod placed;
+mod readme;
 mod renewals;
 mod replay;
 mod report;

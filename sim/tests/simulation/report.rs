@@ -16,13 +16,14 @@ fn remove(dir: &Path, files: &[&str]) {
     files.iter().for_each(|file| std::fs::remove_file(dir.join(file)).unwrap());
 }
 
-/// A sweep of two points and three replications.
+/// A sweep of two points and three replications, unless `more` says how many.
 fn sweep(dir: &Path, more: &[&str]) {
     let scenario = "engine = \"events\"\nhorizon = \"2min\"\n[fleet]\ncards = 20\nclients = 5\n[load]\nwindow = \"30s\"\n\
                     [update]\nperiods = [\"30d\"]\n";
     std::fs::write(dir.join("small.toml"), scenario).unwrap();
-    let fixed = ["sweep", "small.toml", "--vary", "line.loss=0%,5%", "--replications", "3"];
-    assert_code(&keystorm(dir, &[&fixed, more].concat()), 0);
+    let fixed = ["sweep", "small.toml", "--vary", "line.loss=0%,5%"];
+    let count: &[&str] = if more.contains(&"--replications") { &[] } else { &["--replications", "3"] };
+    assert_code(&keystorm(dir, &[&fixed, count, more].concat()), 0);
 }
 
 #[test]
@@ -72,6 +73,23 @@ fn the_tables_and_the_page_of_a_sweep_come_from_its_runs() {
     assert_code(&output, 2);
     assert!(stderr(&output).contains("1 runs are missing"), "{}", stderr(&output));
     assert!(bytes(&place, &files) == before, "the older ones stay");
+}
+
+/// A sweep that stops early is over at a look or after all replications, and not wherever it was interrupted.
+#[test]
+fn a_sweep_that_was_interrupted_before_a_look_is_not_finished() {
+    let dir = tempfile::tempdir().unwrap();
+    // Never so sure, so that all eight runs are made.
+    let more = ["--until", "messages_sent<=0.0001%", "--replications", "8", "--out", "s"];
+    sweep(dir.path(), &more);
+    let runs = dir.path().join("s/runs");
+    assert_code(&keystorm(dir.path(), &["report", "s"]), 0);
+    for gone in ["000002-00008.json", "000002-00007.json", "000002-00006.json"] {
+        std::fs::remove_file(runs.join(gone)).unwrap();
+    }
+    let output = keystorm(dir.path(), &["report", "s"]);
+    assert_code(&output, 2);
+    assert!(stderr(&output).contains("3 runs are missing"), "{}", stderr(&output));
 }
 
 #[test]
