@@ -214,21 +214,35 @@ fn pairs<'r>(a: &'r PointRows, b: &'r PointRows) -> Option<Vec<(&'r RunRecord, &
     (pairs.len() == b.runs.len()).then_some(pairs)
 }
 
+/// Whether two values of a key mean the same: `0%` is `0`, and `5%` is `0.05`.
+fn is_same(a: &str, b: &str) -> bool {
+    let number = |text: &str| match text.strip_suffix('%') {
+        Some(percent) => percent.trim().parse::<f64>().ok().map(|percent| percent / 100.0),
+        None => text.parse().ok(),
+    };
+    a == b || number(a).zip(number(b)).is_some_and(|(a, b)| (a - b).abs() <= 1e-12 * a.abs())
+}
+
 /// Holds campaign `b` against campaign `a`, point by point.
 ///
 /// # Errors
 /// If they do not vary the same keys, or have no point in common.
 pub fn compare_campaigns(a: &StoredCampaign, b: &StoredCampaign) -> Result<Comparison, String> {
     let [keys, other] = [a.shape.keys(), b.shape.keys()];
-    if keys != other {
+    let places: Option<Vec<usize>> =
+        keys.iter().map(|key| other.iter().position(|other| other == key)).collect();
+    let Some(places) = places.filter(|places| places.len() == other.len()) else {
         return Err(format!(
             "A varies {}, and B varies {}: only campaigns that vary the same keys can be compared",
             keys.join(", "),
             other.join(", ")
         ));
-    }
+    };
+    let same = |of_a: &PointRows, of_b: &PointRows| {
+        of_a.values.iter().zip(&places).all(|(value, &place)| is_same(value, &of_b.values[place]))
+    };
     let common: Vec<(&PointRows, &PointRows)> = (a.points.iter())
-        .filter_map(|of_a| Some((of_a, b.points.iter().find(|of_b| of_b.values == of_a.values)?)))
+        .filter_map(|of_a| Some((of_a, b.points.iter().find(|of_b| same(of_a, of_b))?)))
         .collect();
     if common.is_empty() {
         return Err(format!("A and B have no value of {} in common", keys.join(", ")));
@@ -258,13 +272,22 @@ pub fn compare_campaigns(a: &StoredCampaign, b: &StoredCampaign) -> Result<Compa
     }
     let judged: Vec<&Contrast> = contrasts.iter().filter(|contrast| contrast.interval().is_some()).collect();
     let welch = judged.iter().filter(|contrast| !contrast.paired).count();
-    text.push_str(&format!(
-        "{} of {} figures differ significantly ({} paired by seed, {welch} by Welch's t; 95 %: of figures that are the same, \
-         one in 20 seems to differ; below four runs none does).\n",
-        significant.len(),
-        judged.len(),
-        judged.len() - welch,
-    ));
+    if judged.is_empty() {
+        let differ = contrasts.iter().filter(|contrast| contrast.difference.figure != 0.0).count();
+        text.push_str(&format!(
+            "{differ} of {} figures differ, but one run of a point has no interval: nothing says how surely. Make both campaigns \
+             with more --replications.\n",
+            contrasts.len()
+        ));
+    } else {
+        text.push_str(&format!(
+            "{} of {} figures differ significantly ({} paired by seed, {welch} by Welch's t; 95 %: of figures that are the same, \
+             one in 20 seems to differ; below four runs none does).\n",
+            significant.len(),
+            judged.len(),
+            judged.len() - welch,
+        ));
+    }
     let json = json!({
         "kind": "campaign",
         "scenario": named(&scenario),

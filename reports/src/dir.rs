@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::html::REPORT_FILE;
 use crate::manifest::{MANIFEST_FILE, MATRIX_KIND, REPLAY_KIND, RUN_KIND, kind_of};
@@ -133,6 +134,20 @@ fn remedy(error: &io::Error) -> &'static str {
     }
 }
 
+/// The directories in the making.
+static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes every directory in the making, for a process that ends at once: nothing is dropped then.
+pub fn remove_unfinished() {
+    for path in unfinished().iter() {
+        let _ = fs::remove_dir_all(path);
+    }
+}
+
 /// A run directory in the making. Dropped before [`RunDir::commit`], it leaves nothing behind.
 #[derive(Debug)]
 pub struct RunDir {
@@ -229,6 +244,7 @@ impl RunDir {
             });
         }
         self.committed = true;
+        unfinished().retain(|path| *path != self.temporary);
         if let Some(old) = old {
             fs::remove_dir_all(&old).map_err(DirError::io("remove the replaced run", &old))?;
         }
@@ -250,6 +266,7 @@ impl Drop for RunDir {
         }
         if !self.temporary.as_os_str().is_empty() {
             let _ = fs::remove_dir_all(&self.temporary);
+            unfinished().retain(|path| *path != self.temporary);
         }
         for parent in &self.made_parents {
             // Refused where somebody else has put something in it, as it should be.
@@ -358,7 +375,10 @@ fn beside(place: &Path, what: &'static str) -> impl Iterator<Item = PathBuf> {
 fn create_beside(place: &Path) -> Result<PathBuf, DirError> {
     for path in beside(place, "tmp") {
         match fs::create_dir(&path) {
-            Ok(()) => return Ok(path),
+            Ok(()) => {
+                unfinished().push(path.clone());
+                return Ok(path);
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(DirError::io("create the directory", &path)(error)),
         }

@@ -37,7 +37,7 @@ pub use cards::CardsCsv;
 pub use ciphers::{CipherRow, ciphers_table};
 pub use columns::columns_markdown;
 pub use compare::{Comparison, compare_campaigns, compare_runs};
-pub use dir::{DirError, RunDir, RunFile};
+pub use dir::{DirError, RunDir, RunFile, remove_unfinished};
 pub use failures::failures_table;
 pub use faults::faults_table;
 pub use hdr::{write_hgrm, write_hlog};

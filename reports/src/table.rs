@@ -206,7 +206,7 @@ impl<R, W: io::Write> CsvRows<R, W> {
     /// Writes the header.
     pub(crate) fn create(table: Table<R>, out: W) -> io::Result<CsvRows<R, W>> {
         let mut csv = csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(out);
-        csv.write_record(table.header())?;
+        csv.write_record(table.header()).map_err(refusal)?;
         Ok(CsvRows { table, csv, cell: String::new() })
     }
 
@@ -215,9 +215,9 @@ impl<R, W: io::Write> CsvRows<R, W> {
         for cell in self.table.cells(row) {
             self.cell.clear();
             write!(self.cell, "{cell}").expect("a string takes everything");
-            self.csv.write_field(&self.cell)?;
+            self.csv.write_field(&self.cell).map_err(refusal)?;
         }
-        Ok(self.csv.write_record(None::<&[u8]>)?)
+        self.csv.write_record(None::<&[u8]>).map_err(refusal)
     }
 
     /// Flushes, so that a full disk is noticed here.
@@ -226,9 +226,36 @@ impl<R, W: io::Write> CsvRows<R, W> {
     }
 }
 
+/// What the file system said: of a full disk more than of others can be advised.
+fn refusal(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_disk_refuses_keeps_its_kind() {
+        struct Full;
+        impl io::Write for Full {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let table =
+            || Table::new("t.csv", "", vec![Column::new("a", "", |row: &String| Cell::text(row.as_str()))]);
+        // More than the buffer holds: the rows themselves are refused.
+        let error = table().write(Full, vec!["x".repeat(100_000); 3]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull, "{error}");
+        assert_eq!(table().write(Full, ["x".to_owned()]).unwrap_err().kind(), io::ErrorKind::StorageFull);
+    }
 
     #[test]
     fn decimals_are_rounded_half_up_and_never_dropped() {

@@ -22,9 +22,11 @@ const LATENCIES: [(&str, &str); 4] = [
 pub fn comparison_table(axes: &[String]) -> Table<PointRows> {
     let mut columns = point_columns(axes, |row: &PointRows| (row.point, &row.values));
     columns.push(Column::int("replications", "Runs of the point.", |row: &PointRows| row.runs.len() as u64));
-    columns.push(Column::new("card_times", "As in summary.csv.", |row: &PointRows| {
-        Cell::text(row.fact("card_times").unwrap_or_default())
-    }));
+    for fact in ["crypto", "card_times"] {
+        columns.push(Column::new(fact, "As in summary.csv.", move |row: &PointRows| {
+            Cell::text(row.fact(fact).unwrap_or_default())
+        }));
+    }
     let all = measures();
     for (name, doc) in LATENCIES {
         let measure: Measure = all.iter().find(|measure| measure.name == name).expect("a column").clone();

@@ -29,9 +29,10 @@ impl PointRows {
         estimate(&self.runs, measure)
     }
 
-    /// Its 95 % interval; `None` below two runs, and of a maximum.
-    pub fn interval(&self, measure: &Measure) -> Option<Interval> {
-        self.estimate(measure)?.interval(CONFIDENCE)
+    /// Its interval; `None` below two runs, and of a maximum. No figure of a run is negative, and so neither end is.
+    pub fn interval(&self, measure: &Measure, confidence: f64) -> Option<Interval> {
+        let Interval { low, high } = self.estimate(measure)?.interval(confidence)?;
+        Some(Interval { low: low.max(0.0), high })
     }
 
     /// What a column says that is the same in all its runs.
@@ -171,8 +172,8 @@ fn measure_columns(measure: &Measure, columns: &mut Vec<Column<PointRows>>) {
         }));
     };
     statistic("sd", "Standard deviation between runs.", |row, of| row.sample(&of.name).sd);
-    statistic("ci95_low", "Lower end of its interval.", |row, of| Some(row.interval(of)?.low));
-    statistic("ci95_high", "Upper end of its interval.", |row, of| Some(row.interval(of)?.high));
+    statistic("ci95_low", "Lower end of its interval.", |row, of| Some(row.interval(of, CONFIDENCE)?.low));
+    statistic("ci95_high", "Upper end of its interval.", |row, of| Some(row.interval(of, CONFIDENCE)?.high));
     let Some(trials) = measure.trials else { return };
     let mut share = |suffix: &str, doc: &str, value: fn(&PointRows, &Measure) -> Option<f64>| {
         let of = measure.clone();

@@ -144,9 +144,8 @@ impl Value {
         }
         let figure = point.figure(measure)?;
         let Interval { low, high } =
-            point.interval(measure).unwrap_or(Interval { low: figure, high: figure });
-        // None of the figures can be negative, whatever the interval says.
-        Some(Value { figure, low: low.max(0.0), high })
+            point.interval(measure, CONFIDENCE).unwrap_or(Interval { low: figure, high: figure });
+        Some(Value { figure, low, high })
     }
 }
 

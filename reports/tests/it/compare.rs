@@ -107,6 +107,36 @@ fn percentiles_are_compared_and_not_averaged() {
 }
 
 #[test]
+fn one_run_of_a_point_says_nothing_of_how_surely() {
+    let scratch = tempfile::tempdir().unwrap();
+    let stored = |name: &str, more| {
+        let mut stored = StoredCampaign::read(&sweep(&scratch.path().join(name), more)).unwrap();
+        stored.points.iter_mut().for_each(|point| point.runs.truncate(1));
+        stored
+    };
+    let found = compare_campaigns(&stored("a", 10), &stored("b", 5_010)).unwrap();
+    assert!(
+        found.text.contains("2 of ") && found.text.contains("one run of a point has no interval"),
+        "{}",
+        found.text
+    );
+}
+
+#[test]
+fn keys_in_another_order_and_values_in_other_words_are_the_same() {
+    let scratch = tempfile::tempdir().unwrap();
+    let a = StoredCampaign::read(&sweep(&scratch.path().join("a"), 1)).unwrap();
+    let mut b = a.clone();
+    b.shape.axes.reverse();
+    for values in b.points.iter_mut().map(|point| &mut point.values) {
+        values.reverse();
+        values[1] = if values[1] == "5%" { "0.05".into() } else { "0".into() };
+    }
+    let found = compare_campaigns(&a, &b).unwrap();
+    assert!(found.text.contains("4 points in common, 0 in A only"), "{}", found.text);
+}
+
+#[test]
 fn sweeps_that_vary_other_keys_are_refused() {
     let scratch = tempfile::tempdir().unwrap();
     let a = StoredCampaign::read(&sweep(&scratch.path().join("a"), 1)).unwrap();

@@ -58,7 +58,7 @@ pub(crate) fn plan(place: &Path) -> CampaignDir {
     let manifest = json!({
         "keystorm": PLAN_KIND, "scenario": "month-turn", "version": "0.1.0", "scenario_text": "line.loss = \"0\"\n",
         "axes": [{ "key": "server.cores", "values": ["1", "2", "3", "4"] }], "points": points, "seed": 7,
-        "replications": 8, "until": null, "base": null, "bounds": ["auth_ms_p99<=12000", "cards_stranded<=0"],
+        "set": [], "zip": false, "without": [], "largest": false, "replications": 8, "until": null, "base": null, "bounds": ["auth_ms_p99<=12000", "cards_stranded<=0"],
     });
     let dir = CampaignDir::open(place, &manifest, |_, _| None).unwrap();
     let all = measures();

@@ -131,7 +131,7 @@ pub fn looks(most: u32) -> Vec<u32> {
 ///
 /// Whoever looks several times and stops at the first clear answer is wrong more often than one look is. So each look's
 /// intervals are wider: with k looks their confidence is 1 - 0.02 / k (Bonferroni), and of a normal figure at its bound 1 %
-/// of all answers say that it is met. The rest up to 5 % is for skewed figures, whose intervals miss more often than they say.
+/// of all answers say that it is met. The rest up to about 5 % is for skewed figures, whose intervals miss more often than they say.
 ///
 /// # Errors
 /// What `rows` says.
@@ -211,9 +211,9 @@ mod tests {
         assert_eq!(answer, Answer { first: None, monotone: true });
         // An undecided point on the way moves the answer behind it.
         let keeps = |point| match point {
-            ..5 => Keeps::NotAll,
+            5 | 7.. => Keeps::All,
             6 => Keeps::Undecided,
-            _ => Keeps::All,
+            _ => Keeps::NotAll,
         };
         let (answer, _) = asked_of(8, keeps);
         assert_eq!(answer, Answer { first: Some(7), monotone: true });

@@ -87,7 +87,7 @@ impl Slo {
     /// Judges a point by all its runs, with intervals of this confidence.
     pub fn judge(&self, point: &PointRows, confidence: f64) -> Judgement {
         let estimate = point.estimate(&self.measure);
-        let interval = estimate.and_then(|estimate| estimate.interval(confidence));
+        let interval = point.interval(&self.measure, confidence);
         // Counts that are 0 in most runs have hardly any spread: the interval of the share knows better. The wider one holds.
         let share = point.share(&self.measure, confidence);
         let interval = match (interval, share) {

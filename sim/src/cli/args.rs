@@ -30,7 +30,7 @@ Exit codes:
   3    an invariant of the protocol was violated
   4    a bound (--slo) is not kept, or no value of `plan` is shown to keep them all
   5    two runs of one seed differ, or a replay and its run
-  130  stopped by Ctrl-C; nothing was written
+  130  stopped by Ctrl-C or SIGTERM: a run writes nothing then, a sweep or a plan keeps the runs that were over
 
 Environment:
   KEYSTORM_CACHE_DIR  where asymmetric key pairs are kept for later runs, instead of the user's cache

@@ -1,5 +1,6 @@
 //! What the commands that make many runs have in common.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -73,9 +74,27 @@ pub(super) fn idle_faults<'r>(
     )))
 }
 
+/// Refuses points that are one scenario in other words (`0%` and `0`): their runs would be the same ones twice.
+pub(super) fn refuse_twins(campaign: &Campaign) -> Result<(), Failure> {
+    let mut known = BTreeMap::new();
+    for point in &campaign.points {
+        let said = point.values.join(", ");
+        let plan = &point.plan;
+        if let Some(other) = known.insert((&plan.scenario_sha256, plan.engine.name()), said.clone()) {
+            return Err(Failure::Usage(format!(
+                "the points `{other}` and `{said}` of {} are the same scenario: leave one out",
+                campaign.grid.keys().join(", ")
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Where a campaign goes if nobody says: below `reports/out`, told apart by scenario, seed and what it does.
 pub(super) fn default_place(kind: &str, campaign: &Campaign, common: &Common, more: &[String]) -> PathBuf {
     let mut said: Vec<String> = common.set.clone();
+    let until = campaign.until.as_ref().map(ToString::to_string);
+    said.push(format!("{} {until:?} {:?}", campaign.replications, campaign.base));
     said.extend(campaign.grid.axes.iter().map(ToString::to_string));
     said.extend_from_slice(more);
     let seed = campaign.points[0].plan.seed;

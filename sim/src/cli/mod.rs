@@ -135,10 +135,16 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{failure}");
+            tell(&failure);
             ExitCode::from(failure.exit_code())
         }
     }
+}
+
+/// Writes a line to standard error; if that is closed or full, there is nobody to tell.
+fn tell(what: &impl fmt::Display) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "{what}");
 }
 
 /// Writes to standard output; a closed pipe ends the program quietly, as it does for other filters.

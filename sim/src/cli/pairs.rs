@@ -9,9 +9,9 @@ use crate::engine::Stopped;
 use crate::issue::{Order, Stock};
 use crate::plan::Plan;
 
-use super::Failure;
 use super::environment::{Stopwatch, cache_dir, cpus};
 use super::progress::CountBar;
+use super::{Failure, tell};
 
 /// What `plan`'s cards are issued with: what is kept of it, and the rest made now.
 pub(super) fn of(plan: &Plan, quiet: bool) -> Result<Vec<u8>, Failure> {
@@ -21,7 +21,7 @@ pub(super) fn of(plan: &Plan, quiet: bool) -> Result<Vec<u8>, Failure> {
     let (missing, threads) = (stock.missing(), cpus());
     if missing > 0 && !quiet {
         let seconds = seconds_per_pair(order.suite, missing) * missing as f64 / threads as f64;
-        eprintln!("{}", announcement(order.suite, missing, seconds, threads, cache.as_deref()));
+        tell(&announcement(order.suite, missing, seconds, threads, cache.as_deref()));
     }
     let bar = CountBar::new(missing, "key pairs", quiet);
     let issued = stock.complete(threads, &|| bar.done(1)).map_err(|stopped| match stopped {
@@ -33,7 +33,9 @@ pub(super) fn of(plan: &Plan, quiet: bool) -> Result<Vec<u8>, Failure> {
     })?;
     drop(bar);
     if let Some(reason) = issued.not_kept.filter(|_| !quiet) {
-        eprintln!("Note: the key pairs are not kept, and the next run will generate them again: {reason}");
+        tell(&format!(
+            "Note: the key pairs are not kept, and the next run will generate them again: {reason}"
+        ));
     }
     Ok(issued.pairs)
 }

@@ -11,12 +11,13 @@ use crate::campaign::spec::what_differs;
 use crate::campaign::{Campaign, Grid};
 
 use super::args::Plan;
-use super::campaign::{PLAN, default_place, failure, idle_faults, with_surroundings};
+use super::campaign::{PLAN, default_place, failure, idle_faults, refuse_twins, with_surroundings};
 use super::progress::catch_interrupts;
 use super::{Failure, both, print};
 
 pub(super) fn plan(arguments: &Plan) -> Result<(), Failure> {
     let campaign = campaign(arguments)?;
+    refuse_twins(&campaign)?;
     catch_interrupts()?;
     let place = arguments
         .out
@@ -128,15 +129,12 @@ fn sentence(arguments: &Plan, campaign: &Campaign, answer: &Answer, looks: &BTre
         text.push_str("Not monotone: some value keeps the bounds although a later one breaks one, so all of them were tried.\n");
     }
     let which = if arguments.largest { "The last" } else { "The first" };
-    match answer.first {
-        Some(first) => {
-            let value = &axis.values[first as usize - 1];
-            text.push_str(&format!("{which} of {} that keeps every bound: {value}\n", axis.key));
-            if looks.range(..first).any(|(_, look)| look.keeps() == Keeps::Undecided) {
-                text.push_str("Of values before it some are undecided: with more --replications one of them may keep the bounds.\n");
-            }
+    if let Some(first) = answer.first {
+        let value = &axis.values[first as usize - 1];
+        text.push_str(&format!("{which} of {} that keeps every bound: {value}\n", axis.key));
+        if looks.range(..first).any(|(_, look)| look.keeps() == Keeps::Undecided) {
+            text.push_str("Of values before it some are undecided: with more --replications one of them may keep the bounds.\n");
         }
-        None => {}
     }
     text
 }

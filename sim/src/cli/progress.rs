@@ -12,10 +12,12 @@ use super::Failure;
 
 static STOP: AtomicBool = AtomicBool::new(false);
 
-/// Lets Ctrl-C ask the run to stop instead of ending the process. A second one ends it at once.
+/// Lets Ctrl-C, SIGTERM and SIGHUP ask the run to stop instead of ending the process. A second one ends it at once; what is
+/// half-written goes with it.
 pub(super) fn catch_interrupts() -> Result<(), Failure> {
     ctrlc::set_handler(|| {
         if STOP.swap(true, Ordering::Relaxed) {
+            keystorm_reports::remove_unfinished();
             std::process::exit(130);
         }
     })

@@ -19,7 +19,7 @@ use crate::world::load::Arrivals;
 use super::args::{Format, Replay};
 use super::environment;
 use super::progress::{Bar, catch_interrupts};
-use super::{Failure, pairs, print};
+use super::{Failure, pairs, print, tell};
 
 /// A full run of so many visits is made beside that of a card alone, to compare the two.
 const CHEAP_VISITS: usize = 20_000;
@@ -74,7 +74,7 @@ fn plan_of(arguments: &Replay, manifest: &Manifest) -> Result<Plan, Failure> {
     let plan = scenario::load_text(&place, manifest.scenario_text.clone(), &overrides)?;
     if !arguments.quiet {
         for difference in differences(manifest, &plan) {
-            eprintln!("Note: {difference}");
+            tell(&format!("Note: {difference}"));
         }
     }
     Ok(plan)

@@ -11,7 +11,7 @@ use keystorm_reports::shell::quoted;
 use super::args::Swarm;
 use super::environment;
 use super::progress::{CountBar, catch_interrupts, interrupted};
-use super::{Failure, print};
+use super::{Failure, print, tell};
 
 pub(super) fn swarm(arguments: &Swarm) -> Result<(), Failure> {
     catch_interrupts()?;
@@ -50,7 +50,7 @@ pub(super) fn swarm(arguments: &Swarm) -> Result<(), Failure> {
 /// Tells a failure: the small case, and the one command that shows it again.
 fn failed(arguments: &Swarm, case: &Case, broken: Broken) -> Failure {
     if !arguments.quiet {
-        eprintln!("Case {} failed: {}\nMaking it smaller …", case.number, broken.what);
+        tell(&format!("Case {} failed: {}\nMaking it smaller …", case.number, broken.what));
     }
     let (small, broken) = shrink(case, broken, &|| !interrupted());
     let mut text = format!("INVARIANT VIOLATED in case {}: {}\n", case.number, broken.what);

@@ -12,12 +12,13 @@ use crate::campaign::{Campaign, Grid};
 use crate::scenario;
 
 use super::args::{Merge, Sweep};
-use super::campaign::{SWEEP, default_place, failure, idle_faults, with_surroundings};
+use super::campaign::{SWEEP, default_place, failure, idle_faults, refuse_twins, with_surroundings};
 use super::progress::catch_interrupts;
 use super::{Failure, print};
 
 pub(super) fn sweep(arguments: &Sweep) -> Result<(), Failure> {
     let campaign = campaign(arguments)?;
+    refuse_twins(&campaign)?;
     catch_interrupts()?;
     let more = [format!("{:?} {:?}", campaign.grid.zip, campaign.grid.without)];
     let place =
@@ -100,9 +101,27 @@ fn conclude(campaign: &Campaign, dir: &CampaignDir, points: &[PointRows]) -> Res
     dir.write_tables(&axes, points, campaign.base)?;
     write_campaign_page(dir)?;
     let mut text = sweep_text(&axes, points);
+    text.push_str(&not_reached(campaign, points));
     text.push_str(&format!("Written to {}\n", dir.place().display()));
     print(&text)?;
     idle_faults(points.iter().flat_map(|point| &point.runs), |run| campaign.command(run.0, run.1))
+}
+
+/// The points that are not as sure as was asked for, though they have all their replications.
+fn not_reached(campaign: &Campaign, points: &[PointRows]) -> String {
+    let Some(until) = &campaign.until else { return String::new() };
+    let unsure = points.iter().filter(|point| until.stops_after(&point.runs).is_none());
+    let unsure: Vec<String> = unsure.map(|point| point.point.to_string()).collect();
+    if unsure.is_empty() {
+        return String::new();
+    }
+    format!(
+        "Not within {} % of {} after {} replications: point {}. Give more --replications.\n",
+        (until.relative * 1e8).round() / 1e6,
+        until.measure.name,
+        campaign.replications,
+        unsure.join(", ")
+    )
 }
 
 /// Puts parts together: their manifests must be the same, and every run must be there.

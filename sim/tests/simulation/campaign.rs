@@ -517,6 +517,39 @@ fn a_plan_is_continued_with_its_own_bounds_only_and_is_not_finished_without_its_
 }
 
 #[test]
+fn one_scenario_in_other_words_is_refused() {
+    let dir = with_small_scenario();
+    let output = keystorm(dir.path(), &["sweep", "small.toml", "--vary", "line.loss=0%,0", "--out", "s"]);
+    assert_code(&output, 2);
+    assert!(stderr(&output).contains("`0%` and `0` of line.loss are the same"), "{}", stderr(&output));
+    assert!(!dir.path().join("s").exists());
+}
+
+#[test]
+fn a_sweep_says_which_points_are_not_as_sure_as_was_asked() {
+    let dir = with_small_scenario();
+    let until = ["--until", "messages_sent<=0.0001%", "--replications", "4", "--vary", "line.loss=0%,5%"];
+    let output = keystorm(dir.path(), &[&["sweep", "small.toml", "--out", "s"], &until[..]].concat());
+    assert_code(&output, 0);
+    let words = "Not within 0.0001 % of messages_sent after 4 replications: point 1, 2.";
+    assert!(stdout(&output).contains(words), "{}", stdout(&output));
+}
+
+#[test]
+fn no_interval_reaches_below_zero() {
+    let dir = with_small_scenario();
+    assert_code(&keystorm(dir.path(), &sweep(&["--out", "s"])), 0);
+    let mut at_zero = 0;
+    for (name, cell) in rows(&dir.path().join("s/sweep.csv")).into_iter().flatten() {
+        if name.ends_with("_ci95_low") {
+            assert!(!cell.starts_with('-'), "{name} is {cell}");
+            at_zero += usize::from(!name.contains("share") && cell.parse() == Ok(0.0));
+        }
+    }
+    assert!(at_zero > 0, "no interval is wide enough to be cut");
+}
+
+#[test]
 fn a_run_can_be_a_gate() {
     let dir = with_small_scenario();
     let run = |slo: &str| keystorm(dir.path(), &["run", "small.toml", "--out", "r", "--slo", slo]);

@@ -253,3 +253,38 @@ fn help_names_the_exit_codes_and_the_version_is_the_crates() {
     let version = keystorm(dir.path(), &["--version"]);
     assert_eq!(stdout(&version).trim(), concat!("keystorm ", env!("CARGO_PKG_VERSION")));
 }
+
+/// A full or closed standard error is no reason to panic: the exit code still says what went wrong.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_standard_error_changes_no_exit_code() {
+    let dir = tempfile::tempdir().unwrap();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let status = program(dir.path(), &["run", "nope.toml"]).stderr(full).status().unwrap();
+    assert_eq!(status.code(), Some(2));
+}
+
+/// However often it is told to end, nothing half-written stays.
+#[cfg(unix)]
+#[test]
+fn a_run_that_is_told_to_end_leaves_nothing() {
+    for (signal, times) in [("TERM", 1), ("HUP", 1), ("TERM", 2), ("INT", 2)] {
+        let dir = tempfile::tempdir().unwrap();
+        let scenario = shipped("quickstart");
+        let large = ["--set", "fleet.cards=400000", "--engine", "events", "--out", "r"];
+        let mut run = program(dir.path(), &[&["run", scenario.to_str().unwrap()], &large[..]].concat())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        while names_in(dir.path()).is_empty() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        for _ in 0..times {
+            let _ = std::process::Command::new("kill").args(["-s", signal, &run.id().to_string()]).status();
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        assert_eq!(run.wait().unwrap().code(), Some(130), "{times} {signal}");
+        assert_eq!(names_in(dir.path()), [""; 0], "{times} {signal}");
+    }
+}

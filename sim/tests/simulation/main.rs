@@ -21,6 +21,7 @@ mod mishaps;
 mod modelled;
 mod outages;
 mod placed;
+mod readme;
 mod renewals;
 mod replay;
 mod report;
