@@ -80,21 +80,27 @@ impl PartialOrd for Event {
 const SLOT_BITS: u32 = 22;
 /// Slots of the wheel: about 4.3 s in all, as far as most timers reach.
 const SLOTS: usize = 1024;
+/// Slots whose occupation one word tells.
+const WORD: usize = u64::BITS as usize;
 /// No event.
 const NONE: u32 = u32::MAX;
 
 /// A queue of events, earliest first.
 ///
-/// Only the events of the slot at hand lie in a heap, and only the distant ones in another. Those between are
+/// Only the events of the slot at hand are in order, and only the distant ones lie in a large heap. Those between are
 /// thrown into the slots of a wheel, in no order, until their slot's turn comes: most events are pushed and popped at a cost
 /// that does not depend on how many there are.
 pub struct Queue {
-    /// The events before the end of the slot at hand.
-    near: BinaryHeap<Reverse<Event>>,
+    /// What the wheel held of the slot at hand, the latest first.
+    near: Vec<Event>,
+    /// What was pushed before the end of the slot at hand since its turn came: mostly nothing.
+    late: BinaryHeap<Reverse<Event>>,
     /// The slot at hand: its number since time 0.
     slot: u64,
     /// For each of the next slots, its number modulo [`SLOTS`], the first of its events.
     wheel: Box<[u32; SLOTS]>,
+    /// A bit for each slot of the wheel that has events.
+    occupied: [u64; SLOTS / WORD],
     /// Events in the wheel, each with the next of its slot, and the first free place among them.
     places: Vec<(Event, u32)>,
     free: u32,
@@ -106,9 +112,11 @@ pub struct Queue {
 impl Default for Queue {
     fn default() -> Self {
         Queue {
-            near: BinaryHeap::new(),
+            near: Vec::new(),
+            late: BinaryHeap::new(),
             slot: 0,
             wheel: Box::new([NONE; SLOTS]),
+            occupied: [0; SLOTS / WORD],
             places: Vec::new(),
             free: NONE,
             in_wheel: 0,
@@ -127,26 +135,38 @@ impl Queue {
     pub fn push(&mut self, event: Event) {
         let slot = slot_of(&event);
         if slot <= self.slot {
-            self.near.push(Reverse(event));
-        } else if slot - self.slot < SLOTS as u64 {
+            self.late.push(Reverse(event));
+            return;
+        }
+        if slot - self.slot < SLOTS as u64 {
             self.put(slot, event);
         } else {
             self.far.push(Reverse(event));
         }
-        if self.near.is_empty() {
+        if self.near.is_empty() && self.late.is_empty() {
             self.advance();
         }
     }
 
     /// The earliest event.
     pub fn peek(&self) -> Option<&Event> {
-        self.near.peek().map(|Reverse(event)| event)
+        let near = self.near.last();
+        match self.late.peek() {
+            None => near,
+            Some(Reverse(late)) => Some(near.map_or(late, |near| near.min(late))),
+        }
     }
 
     /// Takes the earliest event.
     pub fn pop(&mut self) -> Option<Event> {
-        let Reverse(event) = self.near.pop()?;
-        if self.near.is_empty() {
+        let event = match self.late.peek() {
+            None => self.near.pop(),
+            Some(Reverse(late)) => match self.near.last() {
+                Some(near) if near < late => self.near.pop(),
+                _ => self.late.pop().map(|Reverse(event)| event),
+            },
+        }?;
+        if self.near.is_empty() && self.late.is_empty() {
             self.advance();
         }
         Some(event)
@@ -154,12 +174,12 @@ impl Queue {
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.near.len() + self.in_wheel + self.far.len()
+        self.near.len() + self.late.len() + self.in_wheel + self.far.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.near.is_empty()
+        self.near.is_empty() && self.late.is_empty()
     }
 
     /// Throws an event into its slot.
@@ -168,7 +188,9 @@ impl Queue {
             self.free = u32::try_from(self.places.len()).expect("fewer than 2^32 events at once");
             self.places.push((event, NONE));
         }
-        let first = &mut self.wheel[slot as usize % SLOTS];
+        let slot = slot as usize % SLOTS;
+        self.occupied[slot / WORD] |= 1 << (slot % WORD);
+        let first = &mut self.wheel[slot];
         let place = self.free;
         let entry = &mut self.places[place as usize];
         self.free = entry.1;
@@ -177,26 +199,39 @@ impl Queue {
         self.in_wheel += 1;
     }
 
+    /// The next slot of the wheel that has events, from the one behind the slot at hand on; there is one.
+    fn next_occupied(&self) -> u64 {
+        let start = self.slot + 1;
+        let (word, bit) = (start as usize % SLOTS / WORD, start as usize % WORD);
+        let here = self.occupied[word] >> bit;
+        if here != 0 {
+            return start + u64::from(here.trailing_zeros());
+        }
+        // Once around: what lies before the first bit is reached last.
+        let words = (1..=SLOTS / WORD).map(|ahead| (ahead, self.occupied[(word + ahead) % (SLOTS / WORD)]));
+        let (ahead, found) = words.into_iter().find(|&(_, bits)| bits != 0).expect("the wheel has events");
+        start - bit as u64 + (ahead * WORD) as u64 + u64::from(found.trailing_zeros())
+    }
+
     /// Goes on to the next slot that has events, if any has.
     fn advance(&mut self) {
         let next_far = self.far.peek().map(|Reverse(event)| slot_of(event));
         if self.in_wheel > 0 {
-            self.slot += 1;
-            while self.wheel[self.slot as usize % SLOTS] == NONE {
-                self.slot += 1;
-            }
+            self.slot = self.next_occupied();
         } else {
             let Some(next) = next_far else { return };
             self.slot = next;
         }
-        let mut place = std::mem::replace(&mut self.wheel[self.slot as usize % SLOTS], NONE);
+        let slot = self.slot as usize % SLOTS;
+        self.occupied[slot / WORD] &= !(1 << (slot % WORD));
+        let mut place = std::mem::replace(&mut self.wheel[slot], NONE);
         while place != NONE {
             let entry = &mut self.places[place as usize];
             let (event, next) = *entry;
             entry.1 = self.free;
             self.free = place;
             self.in_wheel -= 1;
-            self.near.push(Reverse(event));
+            self.near.push(event);
             place = next;
         }
         while let Some(&Reverse(event)) = self.far.peek()
@@ -204,7 +239,10 @@ impl Queue {
         {
             self.far.pop();
             let slot = slot_of(&event);
-            if slot <= self.slot { self.near.push(Reverse(event)) } else { self.put(slot, event) }
+            if slot <= self.slot { self.near.push(event) } else { self.put(slot, event) }
+        }
+        if self.near.len() > 1 {
+            self.near.sort_unstable_by(|one, other| other.cmp(one));
         }
     }
 }
