@@ -158,7 +158,7 @@ impl Run {
 
     /// Puts what the world sent into the queue.
     fn take_off(&mut self) {
-        for flight in self.out.flights.drain(..) {
+        for &flight in &self.out.flights {
             if flight.doomed {
                 self.out.datagrams.release(flight.slot);
                 continue;
@@ -169,6 +169,10 @@ impl Run {
             };
             self.in_flight += 1;
             self.queue.push(Event::new(flight.at, kind, flight.client, flight.order as u32, flight.slot));
+        }
+        self.out.flights.clear();
+        if self.out.returns.is_empty() {
+            return;
         }
         for back in self.out.returns.drain(..) {
             let slot = self.free_returns.pop().unwrap_or_else(|| {
