@@ -40,6 +40,9 @@ pub fn judge(
     for (index, (&before, &after)) in before.tries.iter().zip(after.tries).enumerate() {
         let no = index + 1;
         let attempt = attempted == Some(no);
+        if before == after && !attempt && stored != Some(no) {
+            continue; // untouched, as it must be
+        }
         let done = status == Some(StatusWord::OK);
         if attempt && done && before == 0 {
             return Err(format!("external key {no} was used though it is blocked"));

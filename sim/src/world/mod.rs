@@ -9,7 +9,8 @@
 //! |---|---|
 //! | who comes when | [`load`] |
 //! | a client, its reader and its queue | `desk` |
-//! | the card in a reader: commands, pulls, what checkers see | `reader` |
+//! | the card in a reader: commands, pulls | `reader` |
+//! | what the checkers say to a card's command | `bench` |
 //! | how a message is lost or delayed | [`mod@line`] |
 //! | the server's cores and queue | [`station`] |
 //! | when the server crashes | `crashes` |
@@ -20,6 +21,7 @@
 //! | how a card gets new keys from its issuer | `reissue` |
 //! | the end of a run | `epilogue` |
 
+mod bench;
 pub mod cards;
 mod clients;
 mod crashes;

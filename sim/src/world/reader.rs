@@ -1,8 +1,7 @@
-//! The card in a client's reader: it is powered up, carries commands out and is pulled out; the checkers see what a
-//! command did to its memory.
+//! The card in a client's reader: it is powered up, carries commands out and is pulled out. What the checkers say to a
+//! command is in [`bench`](super::bench).
 
-use keystorm_model::apdu::{self, Command, StatusWord};
-use keystorm_model::card::{CardType, CardWork, Power, PowerLost};
+use keystorm_model::card::{CardWork, Power, PowerLost};
 use keystorm_model::client::{ClientInput, commands_in_connection};
 use keystorm_model::server::Due;
 use keystorm_model::{CardId, ClientId, SimTime, Span};
@@ -13,6 +12,7 @@ use crate::plan::{Mishap, PullMoment};
 use crate::record::digest::{Parties, Trace};
 use crate::record::tape::{Event, Pulled};
 
+use super::bench::Bench;
 use super::desk::{Execution, Pull, Reader, Visit};
 use super::power::{CutAt, draw_remains};
 use super::trouble::Source;
@@ -153,14 +153,14 @@ impl World {
         let done = visit.card.execute(&self.kind, &mut memory, &mut visit.draws, command, &mut power, answer);
         self.crypto.ciphers += done.map_or(0, |work| u64::from(work.proves + work.checks));
         let answered = done.is_ok().then_some(answer.as_slice());
-        let mut witness = std::mem::take(&mut visit.witness);
         if self.recorder.is_load(at) {
             let writes = done.map_or_else(|_| self.cards.writes(card) - writes_before, |work| work.writes);
             self.recorder.counts.apdus += 1;
             self.recorder.counts.nvm_writes += u64::from(writes);
         }
-        self.judge_command(at, card, &mut witness, command, answered);
-        self.desks[client.index()].visit.as_mut().expect("it is still there").witness = witness;
+        let (rules, ledger) = (self.server.rules(), &mut self.ledger);
+        let mut bench = Bench { kind: &self.kind, cards: &self.cards, before: &self.before, rules, ledger };
+        bench.judge(at, card, &mut visit.witness, command, answered);
         done
     }
 
@@ -201,51 +201,9 @@ impl World {
         command: &[u8],
         answer: Option<&[u8]>,
     ) {
-        if memory::concerns(command) {
-            self.judge_memory(at, card, witness, command, answer);
-        }
-        if let Err(what) = witness.see(&self.kind, command, answer) {
-            self.ledger.violation(at, card, what);
-        }
-    }
-
-    /// Judges a card's keys and counters by those before a command and after it. After a power loss those count that
-    /// the next power-up will find, and a torn key has no value to be judged.
-    fn judge_memory(
-        &mut self,
-        at: SimTime,
-        card: CardId,
-        witness: &Witness,
-        command: &[u8],
-        answer: Option<&[u8]>,
-    ) {
-        let layout = self.kind.layout();
-        let unsettled = self.cards.marks(card).is_unsettled();
-        let settled = unsettled.then(|| self.cards.chip(card).settled(&self.kind));
-        let (after, tries, torn) = match &settled {
-            Some(chip) => (chip.keys(&self.kind), chip.tries(&self.kind), chip.marks().torn()),
-            None => (self.cards.keys(card), self.cards.tries(card), self.cards.marks(card).torn()),
-        };
-        let state = memory::State { tries, torn };
-        if let Err(what) = memory::judge(&self.kind, command, answer, self.before.state(), state) {
-            self.ledger.violation(at, card, what);
-        }
-        let inside = self.server.rules().embodiment(card).inside();
-        for slot in 0..layout.slots() {
-            let (old, new) = (&self.before.keys[layout.range(slot)], &after[layout.range(slot)]);
-            if old == new || torn & 1 << slot != 0 {
-                continue;
-            }
-            self.ledger.stored(at, card, slot, new);
-            if let Err(what) = witness.judge_store(&self.kind, inside, command, new) {
-                self.ledger.violation(at, card, what);
-            }
-        }
-        // What the card has said OK to must be there.
-        let ok = answer.and_then(apdu::split_answer).is_some_and(|(_, status)| status == StatusWord::OK);
-        if let (true, Some(slot)) = (ok, stored_slot(&self.kind, command)) {
-            self.ledger.answered_ok(at, card, slot, &after[layout.range(slot)]);
-        }
+        let (rules, ledger) = (self.server.rules(), &mut self.ledger);
+        let mut bench = Bench { kind: &self.kind, cards: &self.cards, before: &self.before, rules, ledger };
+        bench.judge(at, card, witness, command, answer);
     }
 
     /// The card's time for a command is over.
@@ -279,12 +237,4 @@ impl World {
             self.step(at, client, ClientInput::CardGone, out);
         }
     }
-}
-
-/// The slot of the key that a whole STORE KEY or DERIVE KEY names.
-fn stored_slot(kind: &CardType, command: &[u8]) -> Option<usize> {
-    let command = Command::parse(command).ok().filter(|command| command.cla & apdu::CLA_CHAINED == 0)?;
-    let names_one = matches!(command.ins, apdu::INS_STORE_KEY | apdu::INS_DERIVE_KEY);
-    let key = apdu::stored_key(&command).ok().filter(|_| names_one)?;
-    kind.shape.slot(key)
 }
