@@ -401,26 +401,25 @@ impl World {
         late_by: &mut Option<Span>,
         out: &mut Out,
     ) {
-        let desk = &mut self.desks[client.index()];
-        let retransmission = attempt.direction == Direction::Up && attempt.copy > 0;
-        let size = self.line.size(datagram.len());
+        let Attempt { direction, sequence, copy, fragment } = attempt;
         let connection = connection_of(datagram);
-        let wire = match attempt.direction {
+        let desk = &mut self.desks[client.index()];
+        let site = desk.site;
+        let wire = match direction {
             Direction::Up => &mut desk.up,
             Direction::Down => &mut desk.down,
         };
-        let (length, site) = (datagram.len(), desk.site);
-        let Attempt { direction, sequence, copy, fragment } = attempt;
-        let fate = match &mut desk.visit {
-            Some(visit) if visit.connection == connection => {
-                self.line.fate(now, site, attempt, length, wire, &mut visit.line)
-            }
+        let mut opened;
+        let draws = match &mut desk.visit {
+            Some(visit) if visit.connection == connection => &mut visit.line,
             _ => {
-                let mut draws = Seed(self.plan.seed).open(Purpose::Line, connection.0);
-                self.line.fate(now, site, attempt, length, wire, &mut draws)
+                opened = Seed(self.plan.seed).open(Purpose::Line, connection.0);
+                &mut opened
             }
         };
-        self.recorder.sent(now, size, retransmission);
+        let fate = self.line.fate(now, site, attempt, datagram.len(), wire, draws);
+        let retransmission = direction == Direction::Up && copy > 0;
+        self.recorder.sent(now, self.line.size(datagram.len()), retransmission);
         let lost_for_good = self.troubles.loses(connection, direction, sequence);
         if let Some(tape) = self.recorder.tape_about(datagram) {
             let fate = if lost_for_good.is_some() { Fate::LOST } else { fate };
@@ -440,30 +439,45 @@ impl World {
             *late_by = Some(by);
             self.count_strike(source);
         }
-        let late = late_by.map(|by| self.line.late(now + by, site, direction));
-        self.recorder.counts.messages_duplicated += u64::from(late.is_some());
-        let desk = &mut self.desks[client.index()];
         self.tally.reordered += u64::from(fate.reordered);
-        self.tally.duplicated += u64::from(fate.duplicate.is_some());
-        self.recorder.counts.messages_duplicated += u64::from(fate.duplicate.is_some());
-        for arrival in [Some(fate.first), fate.duplicate, late].into_iter().flatten() {
-            let (at, doomed) = match arrival {
-                Arrival::At(at) => (at, false),
-                Arrival::Cut(outage, at) => {
-                    self.tally.cut_by_outage[outage] += 1;
-                    self.recorder.counts.messages_lost += 1;
-                    (at, true)
-                }
-                Arrival::Lost => {
-                    self.tally.lost += 1;
-                    self.recorder.counts.messages_lost += 1;
-                    continue;
-                }
-            };
-            desk.sent += 1;
-            let (order, slot) = (desk.sent, out.datagrams.put(datagram));
-            out.flights.push(Flight { client, direction, at, order, doomed, slot });
+        self.launch(client, direction, fate.first, datagram, out);
+        if let Some(duplicate) = fate.duplicate {
+            self.tally.duplicated += 1;
+            self.recorder.counts.messages_duplicated += 1;
+            self.launch(client, direction, duplicate, datagram, out);
         }
+        if let Some(by) = *late_by {
+            self.recorder.counts.messages_duplicated += 1;
+            self.launch(client, direction, self.line.late(now + by, site, direction), datagram, out);
+        }
+    }
+
+    /// Puts a copy of a datagram on its way, or counts it as lost.
+    fn launch(
+        &mut self,
+        client: ClientId,
+        direction: Direction,
+        arrival: Arrival,
+        datagram: &[u8],
+        out: &mut Out,
+    ) {
+        let (at, doomed) = match arrival {
+            Arrival::At(at) => (at, false),
+            Arrival::Cut(outage, at) => {
+                self.tally.cut_by_outage[outage] += 1;
+                self.recorder.counts.messages_lost += 1;
+                (at, true)
+            }
+            Arrival::Lost => {
+                self.tally.lost += 1;
+                self.recorder.counts.messages_lost += 1;
+                return;
+            }
+        };
+        let desk = &mut self.desks[client.index()];
+        desk.sent += 1;
+        let (order, slot) = (desk.sent, out.datagrams.put(datagram));
+        out.flights.push(Flight { client, direction, at, order, doomed, slot });
     }
 }
 
