@@ -45,7 +45,7 @@ pub use desk::Holder;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use keystorm_model::card::CardType;
+use keystorm_model::card::{CardType, CardWork};
 use keystorm_model::client::{Client, ClientEffect, ClientRules, Retry};
 use keystorm_model::draw::{Purpose, Seed};
 use keystorm_model::fragment::{self, Assembly};
@@ -211,6 +211,8 @@ pub struct World {
     card_is_out: bool,
     /// The cards that take part: all of them, or a single one.
     cast: Range<u32>,
+    /// How long the reset of a card takes that has nothing to restore.
+    reset_time: Span,
 }
 
 impl World {
@@ -303,6 +305,7 @@ impl World {
             before: Before::default(),
             card_is_out: false,
             cast: 0..plan.fleet.cards,
+            reset_time: plan.card.reset_time(CardWork::default()),
             cards,
             plan,
         }

@@ -32,7 +32,8 @@ impl World {
         let work = visit.card.power_up(&self.kind, &mut memory, &mut Power::steady());
         let work = work.expect("steady power lasts");
         self.powered_up(at, client, visit, work.writes);
-        Reader::Resetting { until: at + self.plan.card.reset_time(work), pulled: None }
+        let lasts = if work.writes == 0 { self.reset_time } else { self.plan.card.reset_time(work) };
+        Reader::Resetting { until: at + lasts, pulled: None }
     }
 
     /// Counts the pages that a card wrote while it was powered up.
