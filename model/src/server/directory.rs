@@ -151,6 +151,12 @@ impl MemoryDirectory {
         self
     }
 
+    /// All pairs of a card, slot after slot; `None`: some keys are common to all cards and lie elsewhere.
+    pub fn pairs_of(&self, card: CardId) -> Option<&[u8]> {
+        let length = self.keys_per_card * self.pair_length;
+        self.common.is_none().then(|| &self.pairs[card.index() * length..][..length])
+    }
+
     fn offset(&self, card: CardId, slot: usize) -> usize {
         (card.index() * self.keys_per_card + slot) * self.pair_length
     }

@@ -299,6 +299,13 @@ impl Ledger {
         self.numbers[start..][..stride].fill(0);
     }
 
+    /// Whether the versions of all keys on the card are those on the server.
+    pub fn versions_agree(&self, card: CardId) -> bool {
+        let numbers = &self.numbers[card.index() * self.stride()..][1..self.stride()];
+        let (on_card, at_server) = numbers.split_at(self.shape.keys());
+        on_card == at_server
+    }
+
     /// Versions and state of the card's pair at `depth`, where the two parties hold `card_keys` and, at each slot,
     /// the pair `server_key`. A key that is `torn` (a bit per slot) has no value, and is judged by its version.
     pub fn pair<'s>(

@@ -12,6 +12,7 @@ use keystorm_model::draw::{Draws, Purpose, Seed};
 use keystorm_model::outbox::Outbox;
 use keystorm_model::rings::{KeyRef, Ring};
 use keystorm_model::server::{Directory, Recovery, RootRenewal, ServerEffect, Stage};
+use keystorm_model::suite::Family;
 use keystorm_model::{CardId, ClientId, Depth, SimTime, Span};
 use keystorm_reports::results::{CardRow, DepthRow, Outcome, PairState};
 
@@ -226,10 +227,12 @@ impl World {
     fn judge(&mut self, card: CardId) {
         let at = SimTime::ZERO + self.plan.horizon;
         let mut in_step = true;
-        for depth in (0..self.plan.fleet.shape.depths()).map(Depth) {
-            let state = self.pair(card, depth).state;
-            in_step &= matches!(state, PairState::Old | PairState::New);
-            self.ledger.judge_pair(at, card, depth, state);
+        if !self.agree_in_all(card) {
+            for depth in (0..self.plan.fleet.shape.depths()).map(Depth) {
+                let state = self.pair(card, depth).state;
+                in_step &= matches!(state, PairState::Old | PairState::New);
+                self.ledger.judge_pair(at, card, depth, state);
+            }
         }
         let outcome = self.outcome(card);
         let counts = &mut self.recorder.counts;
@@ -242,12 +245,14 @@ impl World {
             Outcome::Stranded => &mut counts.cards_stranded,
         } += 1;
         let promised = self.plan.update.recovery != Recovery::FirstContact;
-        let excepted = self.has_no_usable_upper_pair(card)
-            || self.cards.life(card).recalled
-            || self.is_wanted_back(self.last_moment(), card)
-            || self.has_half_a_root(card)
-            || self.cards.is_worn_out(card);
-        if promised && !excepted && (!in_step || self.connections_due(card) > 0) {
+        let excepted = || {
+            self.has_no_usable_upper_pair(card)
+                || self.cards.life(card).recalled
+                || self.is_wanted_back(self.last_moment(), card)
+                || self.has_half_a_root(card)
+                || self.cards.is_worn_out(card)
+        };
+        if promised && (!in_step || self.connections_due(card) > 0) && !excepted() {
             let what = "liveness: not up to date after the connections that the policy promises".into();
             self.ledger.violation(at, card, what);
         }
@@ -287,6 +292,15 @@ impl World {
         let torn = self.cards.marks(card).torn();
         let keys = self.cards.keys(card);
         self.ledger.pair(card, depth, keys, torn, |slot| directory.key(card, slot))
+    }
+
+    /// Whether card and server hold the same keys in the same versions, all of them, as one comparison tells. `false`: they
+    /// are to be looked at pair by pair. So are always the halves of asymmetric pairs, and keys that cards have in common.
+    fn agree_in_all(&self, card: CardId) -> bool {
+        self.kind.suite.family() == Family::Symmetric
+            && self.cards.marks(card).torn() == 0
+            && self.server.directory().pairs_of(card) == Some(self.cards.keys(card))
+            && self.ledger.versions_agree(card)
     }
 
     /// Whether card and server hold halves of the same pair.
