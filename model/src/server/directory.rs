@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::ConnectionNo;
 use crate::ids::{CardId, Depth};
+use crate::layout::touch;
 use crate::planted::{self, Bug};
 use crate::server::policy::{Due, Renewal, Stamp};
 use crate::time::SimTime;
@@ -19,6 +20,16 @@ pub trait Directory {
     /// The pair of the card's key at `slot` (see [`crate::rings::RingShape::slot`]): Kse for the internal ring, Ksi for
     /// the external one.
     fn key(&self, card: CardId, slot: usize) -> &[u8];
+
+    /// All pairs of the card, slot after slot; `None`: they do not lie together.
+    fn pairs_of(&self, _card: CardId) -> Option<&[u8]> {
+        None
+    }
+
+    /// See [`super::Server::preload`].
+    fn preload(&self, _card: CardId) -> u8 {
+        0
+    }
 
     /// What is known of the card's renewals at `depth`.
     fn renewal(&self, card: CardId, depth: Depth) -> Renewal;
@@ -151,12 +162,6 @@ impl MemoryDirectory {
         self
     }
 
-    /// All pairs of a card, slot after slot; `None`: some keys are common to all cards and lie elsewhere.
-    pub fn pairs_of(&self, card: CardId) -> Option<&[u8]> {
-        let length = self.keys_per_card * self.pair_length;
-        self.common.is_none().then(|| &self.pairs[card.index() * length..][..length])
-    }
-
     fn offset(&self, card: CardId, slot: usize) -> usize {
         (card.index() * self.keys_per_card + slot) * self.pair_length
     }
@@ -203,6 +208,18 @@ impl Directory for MemoryDirectory {
             return &pairs[external * self.pair_length..][..self.pair_length];
         }
         &self.pairs[self.offset(card, slot)..][..self.pair_length]
+    }
+
+    fn pairs_of(&self, card: CardId) -> Option<&[u8]> {
+        let length = self.keys_per_card * self.pair_length;
+        self.common.is_none().then(|| &self.pairs[card.index() * length..][..length])
+    }
+
+    fn preload(&self, card: CardId) -> u8 {
+        let length = self.keys_per_card * self.pair_length;
+        let renewal = self.renewals.get(card.index() * self.depths);
+        touch(&self.pairs[card.index() * length..][..length])
+            ^ u8::from(renewal.is_some_and(|renewal| renewal.committed == Stamp::NEVER))
     }
 
     fn renewal(&self, card: CardId, depth: Depth) -> Renewal {

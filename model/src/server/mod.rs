@@ -26,7 +26,7 @@ use renewal::note_interruption;
 use spread::Admitted;
 
 use crate::draw::Seed;
-use crate::ids::{CardId, ConnectionId, Depth, KeyNo};
+use crate::ids::{CardId, ConnectionId, KeyNo};
 use crate::message::{self, HEADER, Header, Message};
 use crate::outbox::Outbox;
 use crate::planted::{self, Bug};
@@ -153,14 +153,10 @@ impl<D: Directory> Server<D> {
         &self.rules
     }
 
-    /// Reads something of each place where something is kept of `card`. Whoever does so before the card's first message
-    /// waits for memory once, since the places are independent, and the session finds them in the processor's caches.
+    /// Reads something of each place in memory where something is kept of `card`. Whoever does so before the card's first
+    /// message waits for memory once, since the places are independent, and the session finds them in the processor's caches.
     pub fn preload(&self, card: CardId) -> u32 {
-        let keys = (0..self.rules.shape.keys()).map(|slot| u32::from(self.durable.key(card, slot)[0]));
-        let renewals = (0..self.rules.schedule.depths()).map(Depth);
-        let due =
-            renewals.map(|depth| u32::from(self.durable.renewal(card, depth).committed == Stamp::NEVER));
-        keys.chain(due).fold(self.volatile.connections.preload(card), |sum, part| sum ^ part)
+        u32::from(self.durable.preload(card)) ^ self.volatile.connections.preload(card)
     }
 
     /// What the card's next connection would be assigned at `now`. Changes nothing.

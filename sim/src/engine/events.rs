@@ -10,7 +10,7 @@
 use keystorm_model::secure::Direction;
 use keystorm_model::{ClientId, SimTime};
 
-use crate::world::load::Arrivals;
+use crate::world::load::{Arrival, Arrivals};
 use crate::world::{Holder, Out, Return, World};
 
 use super::queue::{Event, Kind, Queue};
@@ -19,34 +19,43 @@ use super::{Ended, Progress, Stopped, Watch};
 /// Progress is reported every so many events.
 const EVENTS_PER_REPORT: u64 = 1 << 17;
 
+/// The memory of so many card holders who come next is asked for at once.
+const PRELOADED: usize = 8;
+
 /// Runs `world` to its horizon and its epilogue.
 pub fn run(world: World, watch: Watch<'_>) -> Result<Ended, Stopped> {
     let horizon = SimTime::ZERO + world.plan().horizon;
     let visits_left = world.plan().load.retry_visit.map_or(0, |retry| retry.visits);
     let clients = world.plan().fleet.clients as usize;
-    let mut first = Arrivals::of(world.plan(), world.cast()).peekable();
+    let mut arrivals = Arrivals::of(world.plan(), world.cast());
     let mut run = Run::new(world, clients);
     run.plan_server();
     for client in run.world.clients_to_watch().collect::<Vec<_>>() {
         run.plan_client(client);
     }
     let mut events = 0u64;
+    let mut preloaded = 0;
     loop {
-        let queued = run.queue.peek().map(|event| (event.at, event.kind() >= Kind::Return));
-        let arrival = first.peek().map(|arrival| (arrival.at, true));
         // At one instant datagrams come first, then people, then timers.
-        let person = match (queued, arrival) {
+        let (at, arrival) = match (run.queue.peek(), arrivals.peek()) {
             (None, None) => break,
-            (Some(_), None) => false,
-            (None, Some(_)) => true,
-            (Some(queued), Some(arrival)) => arrival <= queued,
+            (Some(event), None) => (event.at, None),
+            (Some(event), Some(arrival))
+                if event.at < arrival.at || (event.at == arrival.at && event.kind() < Kind::Return) =>
+            {
+                (event.at, None)
+            }
+            (_, Some(arrival)) => (arrival.at, Some(arrival)),
         };
-        let (at, _) = if person { arrival } else { queued }.expect("one of them has been chosen");
         if at >= horizon {
             break;
         }
-        if person {
-            let arrival = first.next().expect("someone arrives");
+        if let Some(arrival) = arrival {
+            if preloaded == 0 {
+                preloaded = run.preload(arrivals.ahead(PRELOADED));
+            }
+            preloaded -= 1;
+            arrivals.next();
             let holder = Holder { arrived: at, card: arrival.card, visits_left };
             run.arrive(arrival.client, holder);
         } else {
@@ -98,9 +107,18 @@ impl Run {
         Progress { now, sessions_ended: counts.sessions_completed + counts.sessions_failed }
     }
 
+    /// Asks for the memory of those who come next (see [`World::preload`]); returns how many they are.
+    fn preload(&self, next: &[Arrival]) -> usize {
+        let mut sum = 0;
+        for arrival in next {
+            let wakes = self.wakes[arrival.client.index()].0[0].is_some();
+            sum ^= self.world.preload(arrival.client, arrival.card) ^ u32::from(wakes);
+        }
+        std::hint::black_box(sum);
+        next.len()
+    }
+
     fn arrive(&mut self, client: ClientId, holder: Holder) {
-        std::hint::black_box(self.wakes[client.index()]);
-        self.world.preload(client, holder.card);
         self.world.arrive(client, holder);
         self.plan_client(client);
     }

@@ -1,7 +1,7 @@
 //! The fleet's cards: non-volatile memory in flat tables, and what is remembered of each card's life.
 
 use keystorm_model::card::{CardType, Chip, Marks, Memory, most_worn, writes_of};
-use keystorm_model::layout::KeyLayout;
+use keystorm_model::layout::{KeyLayout, touch};
 use keystorm_model::{CardId, SimTime};
 
 use crate::check::memory::State;
@@ -133,11 +133,9 @@ impl Cards {
         &self.memory[card.index() * self.stride..][..self.stride]
     }
 
-    /// Reads one byte of each place where something is kept of a card; see [`crate::world::World::preload`].
+    /// Reads something of each place where something is kept of a card; see [`crate::world::World::preload`].
     pub fn preload(&self, card: CardId) -> u32 {
-        let block = self.block(card);
-        let first_of_lines = block.iter().step_by(64).chain(block.last());
-        first_of_lines.fold(self.lives[card.index()].connections, |sum, &byte| sum ^ u32::from(byte))
+        u32::from(touch(self.block(card))) ^ self.lives[card.index()].connections
     }
 
     /// All keys of one card.

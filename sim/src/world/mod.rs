@@ -352,13 +352,11 @@ impl World {
     }
 
     /// Reads something of each place where something is kept of `card` and of its client. A large fleet is in no cache, and a
-    /// processor fetches independent places at the same time: whoever touches a card before its session waits for
-    /// memory about once, where the session would wait a dozen times.
-    pub fn preload(&self, client: ClientId, card: CardId) {
+    /// processor fetches independent places at the same time: whoever touches the next few cards before their sessions waits
+    /// for memory about once, where each session would wait a dozen times.
+    pub fn preload(&self, client: ClientId, card: CardId) -> u32 {
         let desk = self.desks[client.index()].preload();
-        std::hint::black_box(
-            self.cards.preload(card) ^ self.server.preload(card) ^ self.ledger.preload(card) ^ desk,
-        );
+        self.cards.preload(card) ^ self.server.preload(card) ^ self.ledger.preload(card) ^ desk
     }
 
     /// Hands a message to the line of `client` at `now`, in as many datagrams as it takes. Nothing is sent any more once the

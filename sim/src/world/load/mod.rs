@@ -120,6 +120,22 @@ impl Arrivals {
         Arrivals { seed, clients, horizon, source, chunk: Vec::new(), next: 0 }
     }
 
+    /// The next arrival.
+    pub fn peek(&mut self) -> Option<Arrival> {
+        while self.next == self.chunk.len() {
+            if !self.refill() {
+                return None;
+            }
+        }
+        Some(self.chunk[self.next])
+    }
+
+    /// The arrivals that are made already and come next, `count` of them at most.
+    pub fn ahead(&self, count: usize) -> &[Arrival] {
+        let made = &self.chunk[self.next..];
+        &made[..made.len().min(count)]
+    }
+
     /// Makes the next chunk, which may be empty; `false`: that was the last.
     fn refill(&mut self) -> bool {
         self.chunk.clear();
@@ -155,13 +171,9 @@ impl Iterator for Arrivals {
     type Item = Arrival;
 
     fn next(&mut self) -> Option<Arrival> {
-        while self.next == self.chunk.len() {
-            if !self.refill() {
-                return None;
-            }
-        }
+        let arrival = self.peek()?;
         self.next += 1;
-        Some(self.chunk[self.next - 1])
+        Some(arrival)
     }
 }
 
