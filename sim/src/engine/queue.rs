@@ -82,8 +82,6 @@ const SLOT_BITS: u32 = 22;
 const SLOTS: usize = 1024;
 /// Slots whose occupation one word tells.
 const WORD: usize = u64::BITS as usize;
-/// No event.
-const NONE: u32 = u32::MAX;
 
 /// A queue of events, earliest first.
 ///
@@ -97,13 +95,10 @@ pub struct Queue {
     late: BinaryHeap<Reverse<Event>>,
     /// The slot at hand: its number since time 0.
     slot: u64,
-    /// For each of the next slots, its number modulo [`SLOTS`], the first of its events.
-    wheel: Box<[u32; SLOTS]>,
+    /// The events of each of the next slots, at its number modulo [`SLOTS`].
+    wheel: Box<[Vec<Event>]>,
     /// A bit for each slot of the wheel that has events.
     occupied: [u64; SLOTS / WORD],
-    /// Events in the wheel, each with the next of its slot, and the first free place among them.
-    places: Vec<(Event, u32)>,
-    free: u32,
     in_wheel: usize,
     /// The events beyond the wheel.
     far: BinaryHeap<Reverse<Event>>,
@@ -115,10 +110,8 @@ impl Default for Queue {
             near: Vec::new(),
             late: BinaryHeap::new(),
             slot: 0,
-            wheel: Box::new([NONE; SLOTS]),
+            wheel: (0..SLOTS).map(|_| Vec::new()).collect(),
             occupied: [0; SLOTS / WORD],
-            places: Vec::new(),
-            free: NONE,
             in_wheel: 0,
             far: BinaryHeap::new(),
         }
@@ -184,18 +177,9 @@ impl Queue {
 
     /// Throws an event into its slot.
     fn put(&mut self, slot: u64, event: Event) {
-        if self.free == NONE {
-            self.free = u32::try_from(self.places.len()).expect("fewer than 2^32 events at once");
-            self.places.push((event, NONE));
-        }
         let slot = slot as usize % SLOTS;
         self.occupied[slot / WORD] |= 1 << (slot % WORD);
-        let first = &mut self.wheel[slot];
-        let place = self.free;
-        let entry = &mut self.places[place as usize];
-        self.free = entry.1;
-        *entry = (event, *first);
-        *first = place;
+        self.wheel[slot].push(event);
         self.in_wheel += 1;
     }
 
@@ -224,16 +208,9 @@ impl Queue {
         }
         let slot = self.slot as usize % SLOTS;
         self.occupied[slot / WORD] &= !(1 << (slot % WORD));
-        let mut place = std::mem::replace(&mut self.wheel[slot], NONE);
-        while place != NONE {
-            let entry = &mut self.places[place as usize];
-            let (event, next) = *entry;
-            entry.1 = self.free;
-            self.free = place;
-            self.in_wheel -= 1;
-            self.near.push(event);
-            place = next;
-        }
+        // What was near is used up: its buffer is the slot's next one.
+        std::mem::swap(&mut self.near, &mut self.wheel[slot]);
+        self.in_wheel -= self.near.len();
         while let Some(&Reverse(event)) = self.far.peek()
             && slot_of(&event) < self.slot + SLOTS as u64
         {
