@@ -197,9 +197,12 @@ impl<'a> Memory<'a> {
     pub(super) fn lasts(&self, kind: &CardType, values: &[Value]) -> bool {
         let pages = kind.pages();
         let endurance = kind.rules.nvm.endurance;
+        let most = values.len() as u32;
         values.iter().flat_map(|&value| pages.of(value)).all(|page| {
-            let writes = values.iter().filter(|&&value| pages.of(value).contains(&page)).count();
-            self.wear(page).saturating_add(writes as u32) <= endurance
+            let wear = self.wear(page);
+            let writes = || values.iter().filter(|&&value| pages.of(value).contains(&page)).count();
+            // Only a page that is nearly worn out has to be looked at closely.
+            wear.saturating_add(most) <= endurance || wear.saturating_add(writes() as u32) <= endurance
         })
     }
 
