@@ -355,8 +355,8 @@ impl World {
     /// processor fetches independent places at the same time: whoever touches the next few cards before their sessions waits
     /// for memory about once, where each session would wait a dozen times.
     pub fn preload(&self, client: ClientId, card: CardId) -> u32 {
-        let desk = self.desks[client.index()].preload();
-        self.cards.preload(card) ^ self.server.preload(card) ^ self.ledger.preload(card) ^ desk
+        let here = self.desks[client.index()].preload() ^ self.present.preload(card);
+        self.cards.preload(card) ^ self.server.preload(card) ^ self.ledger.preload(card) ^ here
     }
 
     /// Hands a message to the line of `client` at `now`, in as many datagrams as it takes. Nothing is sent any more once the

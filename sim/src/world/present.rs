@@ -26,6 +26,11 @@ impl Present {
         self.bits[card.index() / 64] & 1 << (card.index() % 64) != 0
     }
 
+    /// See [`super::World::preload`].
+    pub(super) fn preload(&self, card: CardId) -> u32 {
+        self.bits[card.index() / 64] as u32
+    }
+
     /// Takes a card out.
     pub(super) fn remove(&mut self, card: CardId) {
         self.bits[card.index() / 64] &= !(1 << (card.index() % 64));
