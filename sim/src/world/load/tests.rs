@@ -46,6 +46,24 @@ fn a_pattern_brings_every_card_once() {
 }
 
 #[test]
+fn what_is_seen_ahead_is_what_comes() {
+    let plan = plan(&["horizon=3d", "load.repeat=1d", "load.from=5h", "load.window=18h"]);
+    let all: Vec<Arrival> = Arrivals::new(&plan).collect();
+    let mut arrivals = Arrivals::new(&plan);
+    assert!(arrivals.ahead(8).is_empty(), "nothing is made before anybody asks");
+    let mut chunk_ends = 0;
+    for next in 0..all.len() {
+        assert_eq!(arrivals.peek(), Some(all[next]));
+        let ahead = arrivals.ahead(8);
+        assert_eq!(ahead, &all[next..next + ahead.len()]);
+        assert!((1..=8).contains(&ahead.len()));
+        chunk_ends += usize::from(ahead.len() < 8);
+        assert_eq!(arrivals.next(), Some(all[next]));
+    }
+    assert_eq!((arrivals.peek(), chunk_ends), (None, 3 * 7), "less is seen at the end of each day only");
+}
+
+#[test]
 fn a_repeated_pattern_brings_every_card_once_a_day_at_new_times_to_its_own_client() {
     for pattern in PATTERNS {
         let once = all(pattern);
