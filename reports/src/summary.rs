@@ -254,32 +254,11 @@ fn appended_columns() -> Vec<Column<Results>> {
              empty where MSER-5 found no end of the warm-up, and nothing was left out.",
             |r: &Results| r.warmup_ns.map_or(Cell::Empty, Cell::seconds),
         ),
-        Column::new(
+        text(
             "crypto",
             "`real`, or `modelled`: stand-ins took the place of the cipher's operations, whose times come from the \
              tables of costs either way.",
             |r| r.run.crypto,
-        ),
-        text(
-            "card_times",
-            "`hypothetical`: the times that the cards take for their suite were assumed, since no source gives them. \
-             Otherwise `published`.",
-            |r| r.run.card_times.name(),
-        ),
-        Column::new(
-            "server_busy_cores_peak",
-            "Busy CPU time of the busiest interval of timeline.csv divided by the interval's length: so many cores were busy in it, \
-             on average.",
-            |r: &Results| {
-                let (busy, length) = r.busiest();
-                Cell::ratio(busy.into(), length.into())
-            },
-        ),
-        Column::new(
-            "warmup_s",
-            "Simulated seconds at the beginning that latencies, waits, `server_cpu_utilization` and `server_queue_mean` leave out; \
-             empty where MSER-5 found no end of the warm-up, and nothing was left out.",
-            |r: &Results| r.warmup_ns.map_or(Cell::Empty, Cell::seconds),
         ),
     ]
 }
