@@ -19,7 +19,7 @@ fn a_proof_in_three_datagrams_is_three_messages_and_takes_the_server_three_times
     let (whole, cut) = (cut_at("line.datagram_bytes=65507"), cut_at("line.datagram_bytes=1000"));
     let (before, after) = (whole.results.counts, cut.results.counts);
     assert_all_renewed(&cut);
-    assert!(before.auth_ok > 60 && before.auth_ok == after.auth_ok, "{} authentications", after.auth_ok);
+    assert!(before.auth_ok >= 60 && before.auth_ok == after.auth_ok, "{} authentications", after.auth_ok);
     assert_eq!((before.retransmissions, after.retransmissions), (0, 0));
     // Two more of the card's proof, two more of the server's.
     assert_eq!(after.messages_sent - before.messages_sent, 4 * after.auth_ok);
