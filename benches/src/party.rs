@@ -1,6 +1,8 @@
 //! One card, one client and the server in memory: no line, no clock, no engine.
 
-use keystorm_model::card::{Card, CardRules, CardType, Chip, Nvm, Power};
+use std::time::Duration;
+
+use keystorm_model::card::{Card, CardRules, CardType, CardWork, Chip, Nvm, Power};
 use keystorm_model::client::{Client, ClientEffect, ClientInput, ClientRules, Ending, Retry};
 use keystorm_model::draw::{Draws, Purpose, Seed, owner};
 use keystorm_model::outbox::Outbox;
@@ -11,6 +13,13 @@ use keystorm_model::server::{
 use keystorm_model::suite::{Comparison, SuiteId};
 use keystorm_model::{CardId, ConnectionId, SimTime, Span};
 
+use crate::measure::by_the_wall;
+
+/// Fig. 3's rings.
+pub const SHAPE: RingShape = match RingShape::new(3, 4) {
+    Some(shape) => shape,
+    None => panic!("Fig. 3 has such rings"),
+};
 const CARD: CardId = CardId(0);
 const SEED: Seed = Seed(1);
 /// Between two connections; in each of them the working pair is due.
@@ -43,8 +52,15 @@ pub struct Party {
     client_out: Outbox<ClientEffect>,
     server_out: Outbox<ServerEffect>,
     answer: Vec<u8>,
-    /// What the server was sent, if that is to be kept.
-    requests: Option<Vec<Vec<u8>>>,
+    /// What server and card were sent, if that is to be kept.
+    kept: Option<Kept>,
+}
+
+/// What was sent in one connection.
+#[derive(Default)]
+struct Kept {
+    requests: Vec<Vec<u8>>,
+    commands: Vec<Vec<u8>>,
 }
 
 impl Party {
@@ -56,7 +72,7 @@ impl Party {
 
     /// The same with a directory of `fleet` cards, which hold the same keys; renewed as `embodiment` says, or never.
     pub fn of_fleet(suite: SuiteId, embodiment: Option<Embodiment>, fleet: usize) -> Self {
-        let shape = RingShape::new(3, 4).expect("Fig. 3 has such rings");
+        let shape = SHAPE;
         // More renewals than a real card's memory outlasts.
         let nvm = Nvm { endurance: u32::MAX, ..Nvm::standard() };
         let rules = CardRules { nvm, ..CardRules::standard(5) };
@@ -101,7 +117,7 @@ impl Party {
             client_out: Outbox::default(),
             server_out: Outbox::default(),
             answer: Vec::new(),
-            requests: None,
+            kept: None,
         }
     }
 
@@ -110,18 +126,27 @@ impl Party {
         self.server.clone()
     }
 
-    /// Lets a new card of every `step`-th number come once, and returns what the server was sent, and when. A copy of the
-    /// server as it was before gives the same answers to it.
-    pub fn visits(&mut self, count: u32, step: u32) -> Vec<(SimTime, Vec<u8>)> {
-        let mut requests = Vec::new();
-        for card in (0..count).map(|number| CardId(number * step)) {
-            self.chip = Chip::issued(&self.kind, card, &self.issued);
-            self.requests = Some(Vec::new());
-            self.visit(card);
-            let sent = self.requests.take().expect("they have been kept");
-            requests.extend(sent.into_iter().map(|datagram| (self.now(), datagram)));
-        }
-        requests
+    /// Lets a new card come, and returns what the server was sent, and when. A copy of the server as it was before gives
+    /// the same answers to it.
+    pub fn requests_of(&mut self, card: CardId) -> Vec<(SimTime, Vec<u8>)> {
+        let requests = self.recorded(card).1.requests;
+        requests.into_iter().map(|datagram| (self.now(), datagram)).collect()
+    }
+
+    /// Lets a new card come, and returns what it was sent.
+    pub fn commands_of(&mut self, card: CardId) -> CardVisit {
+        let (chip, kept) = self.recorded(card);
+        let connection = ConnectionId(owner(card, self.connections));
+        CardVisit { kind: self.kind, chip, connection, commands: kept.commands }
+    }
+
+    /// Lets a new card come, and returns it as it was before, and what was sent.
+    fn recorded(&mut self, card: CardId) -> (Chip, Kept) {
+        let chip = Chip::issued(&self.kind, card, &self.issued);
+        self.chip = chip.clone();
+        self.kept = Some(Kept::default());
+        self.visit(card);
+        (chip, self.kept.take().expect("it has been kept"))
     }
 
     fn now(&self) -> SimTime {
@@ -151,8 +176,8 @@ impl Party {
             next += 1;
             match effect {
                 ClientEffect::Send { datagram, .. } => {
-                    if let Some(requests) = &mut self.requests {
-                        requests.push(self.client_out.get(datagram).to_vec());
+                    if let Some(kept) = &mut self.kept {
+                        kept.requests.push(self.client_out.get(datagram).to_vec());
                     }
                     let work = self.server.step(now, self.client_out.get(datagram), &mut self.server_out);
                     operations.ciphers += work.proves + work.checks + work.derives;
@@ -169,6 +194,9 @@ impl Party {
                     self.server_out.clear();
                 }
                 ClientEffect::Command(command) => {
+                    if let Some(kept) = &mut self.kept {
+                        kept.commands.push(self.client_out.get(command).to_vec());
+                    }
                     self.answer.clear();
                     let mut memory = self.chip.memory(&self.kind);
                     let work = self
@@ -193,6 +221,48 @@ impl Party {
         }
         self.client_out.clear();
         operations
+    }
+}
+
+/// What a card was sent in one connection, and what it was before.
+pub struct CardVisit {
+    kind: CardType,
+    chip: Chip,
+    connection: ConnectionId,
+    commands: Vec<Vec<u8>>,
+}
+
+impl CardVisit {
+    /// Powers copies of the card up, one after the other, and sends each the same again. Returns the work of one, and how
+    /// long all took.
+    ///
+    /// # Panics
+    /// If the card refuses a command.
+    pub fn replay(&self, times: u32) -> (CardWork, Duration) {
+        let mut chips = vec![self.chip.clone(); times as usize];
+        let (mut card, mut draws, mut answer) = (Card::unpowered(), Draws::closed(), Vec::new());
+        by_the_wall(|| {
+            let mut sum = CardWork::default();
+            for chip in &mut chips {
+                sum = CardWork::default();
+                draws.reopen(SEED, Purpose::Visit, self.connection.0);
+                let mut memory = chip.memory(&self.kind);
+                card.power_up(&self.kind, &mut memory, &mut Power::steady()).expect("steady power lasts");
+                for command in &self.commands {
+                    answer.clear();
+                    let steady = &mut Power::steady();
+                    let work = card
+                        .execute(&self.kind, &mut memory, &mut draws, command, steady, &mut answer)
+                        .expect("steady power lasts");
+                    assert!(answer.ends_with(&[0x90, 0]), "what is replayed went well before");
+                    sum.proves += work.proves;
+                    sum.checks += work.checks;
+                    sum.derives += work.derives;
+                    sum.generates += work.generates;
+                }
+            }
+            sum
+        })
     }
 }
 

@@ -23,6 +23,8 @@ pub use policy::{
 pub use row::Row;
 pub use spread::Spread;
 
+use std::hint::black_box;
+
 use connections::{Connection, Connections, Guess, Opening, Phase};
 use renewal::note_interruption;
 use spread::Admitted;
@@ -150,8 +152,8 @@ impl<D: Directory> Server<D> {
         &self.rules
     }
 
-    /// Reads something of each place in memory where something is kept of `card`. Whoever does so before the card's first
-    /// message waits for memory once, since the places are independent, and the session finds them in the processor's caches.
+    /// Reads something of each place where something is kept of `card`, as every Hello does. Whoever does so waits for memory
+    /// once, since the places are independent, and the session finds them in the processor's caches.
     pub fn preload(&self, card: CardId) -> u32 {
         u32::from(self.durable.preload(card)) ^ self.volatile.connections.preload(card)
     }
@@ -286,6 +288,7 @@ impl<D: Directory> Server<D> {
     /// Draws Rs and names the pair (Fig. 4, 2).
     fn open(&mut self, now: SimTime, header: Header, out: &mut Outbox<ServerEffect>) {
         let card = header.card;
+        black_box(self.preload(card));
         let assignment = self.admit(card, now, out);
         if let (Recovery::FirstContact, Some(due)) = (self.rules.recovery, assignment.renew) {
             self.spend(card, now, due);

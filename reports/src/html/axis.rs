@@ -71,7 +71,7 @@ impl Axis {
     pub(super) fn decades(title: impl Into<String>, from: u8, to: u8) -> Axis {
         const UNITS: [&str; 4] = ["ns", "µs", "ms", "s"];
         // On a long axis there is room for the units themselves only.
-        let is_told = |power: u8| to - from < 7 || power == from || power % 3 == 0;
+        let is_told = |power: u8| to - from < 7 || power == from || power.is_multiple_of(3);
         let label = |power: u8| match is_told(power) {
             true => format!("{} {}", 10u32.pow(u32::from(power) % 3), UNITS[usize::from(power) / 3]),
             false => String::new(),

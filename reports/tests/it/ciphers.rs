@@ -35,7 +35,7 @@ fn up_to_date(file: &str, expected: &str) {
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let split = |(at, digit): (usize, char)| {
-        let comma = at > 0 && (digits.len() - at) % 3 == 0;
+        let comma = at > 0 && (digits.len() - at).is_multiple_of(3);
         if comma { vec![',', digit] } else { vec![digit] }
     };
     digits.char_indices().flat_map(split).collect()
