@@ -86,25 +86,6 @@ impl Plan {
     }
 }
 
-/// What latencies and utilisation leave out at the beginning.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum WarmupPlan {
-    /// So much; 0: nothing.
-    Fixed(Span),
-    /// What the rule MSER-5 says of the sessions' latencies.
-    Mser5,
-}
-
-impl WarmupPlan {
-    /// How much, where that is known beforehand.
-    pub fn fixed(self) -> Option<Span> {
-        match self {
-            WarmupPlan::Fixed(span) => Some(span),
-            WarmupPlan::Mser5 => None,
-        }
-    }
-}
-
 /// The two ways to move time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum EngineKind {

@@ -297,7 +297,7 @@ impl World {
     /// Whether card and server hold the same keys in the same versions, all of them, as one comparison tells. `false`: they
     /// are to be looked at pair by pair. So are always the halves of asymmetric pairs, and keys that cards have in common.
     fn agree_in_all(&self, card: CardId) -> bool {
-        self.kind.suite.family() == Family::Symmetric
+        self.kind.cipher.family() == Family::Symmetric
             && self.cards.marks(card).torn() == 0
             && self.server.directory().pairs_of(card) == Some(self.cards.keys(card))
             && self.ledger.versions_agree(card)
