@@ -250,7 +250,7 @@ fn appended_columns() -> Vec<Column<Results>> {
         ),
         Column::new(
             "warmup_s",
-            "Simulated seconds at the beginning that latencies, waits, `server_cpu_utilization` and `server_queue_mean` leave out; \
+            "Simulated seconds at the beginning that latencies, waits, `server_cpu_utilization`, `server_queue_mean` and `server_*_s` leave out; \
              empty where MSER-5 found no end of the warm-up, and nothing was left out.",
             |r: &Results| r.warmup_ns.map_or(Cell::Empty, Cell::seconds),
         ),

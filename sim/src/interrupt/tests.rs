@@ -235,17 +235,15 @@ fn compare_with_fresh(combination: Combination, twice: bool) {
 }
 
 /// The mistakes that show in the life of one card, and what the matrix says of them.
-const MISTAKES: [(Bug, Recovery, &str); 10] = [
+const MISTAKES: [(Bug, Recovery, &str); 8] = [
     (Bug::CardAnswersBeforeWriting, Recovery::UntilCommitted, "that the card does not hold"),
     (Bug::CardNeverRestoresTries, Recovery::UntilCommitted, "a try was lost"),
-    (Bug::CardSkipsClaims, Recovery::UntilCommitted, "?"),
     (Bug::CardStoresUnderWrongNumber, Recovery::UntilCommitted, "that the card does not hold"),
     (Bug::ServerCommitsEarly, Recovery::UntilCommitted, "that the card does not hold"),
     (Bug::ServerClosesNothing, Recovery::UntilCommitted, "that the card does not hold"),
     (Bug::ServerGuessesAgain, Recovery::StageAndFlip, "promises"),
-    (Bug::ServerRepeatsRo, Recovery::UntilCommitted, "?"),
-    (Bug::ServerStagesNothing, Recovery::StageAndFlip, "promises"),
-    (Bug::ServerKeepsStage, Recovery::StageAndFlip, "?"),
+    (Bug::ServerRepeatsRo, Recovery::UntilCommitted, "the same Ro twice"),
+    (Bug::ServerKeepsStage, Recovery::StageAndFlip, "promises"),
 ];
 
 #[test]

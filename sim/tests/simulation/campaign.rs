@@ -116,7 +116,7 @@ fn the_figures_of_a_point_are_those_of_its_runs() {
 #[test]
 fn a_comparison_follows_from_the_runs() {
     let dir = with_small_scenario();
-    let vary = ["--vary", "fleet.suite=aes-128,ml-dsa-44", "--vary", "server.costs.datagram=15us,4s"];
+    let vary = ["--vary", "fleet.suite=aes-128,ml-dsa-44", "--vary", "server.costs.receive=15us,4s"];
     let arguments = [&["sweep", "small.toml"], &vary[..], &["--replications", "2", "--out", "s"]].concat();
     let output = keystorm(dir.path(), &arguments);
     assert_code(&output, 0);

@@ -18,7 +18,7 @@ except ImportError:
 WORDS = re.compile(
     r"scenario|scenario_sha256|engine|version|suite|embodiment|recovery|trace_digest|card_times|crypto|measure|phase|step|cause|fault"
     r"|scheduled|outcome|d\d+_state|nvm|layout|cut2?_(step|kind)|card_state|server_state|depth|backend|operation|machine|commit"
-    r"|significant|keeps_all|.* verdict|line\.loss|update\.recovery"
+    r"|significant|keeps_all|slo\d+(_verdict)?|line\.loss|update\.recovery"
 )
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
 problems = []

@@ -15,7 +15,8 @@ const RENEWALS_FIRST: &str = "engine = \"events\"\nhorizon = \"20min\"\n[fleet]\
 /// Columns that a warm-up changes.
 fn is_measured(column: &str) -> bool {
     let loads = ["server_cpu_utilization", "server_queue_mean", "warmup_s", "scenario_sha256"];
-    column.contains("_ms_") || loads.contains(&column)
+    let is_part = column.starts_with("server_") && column.ends_with("_s");
+    column.contains("_ms_") || is_part || loads.contains(&column)
 }
 
 /// The summary of a run with these arguments.
