@@ -1,6 +1,6 @@
 //! Scenarios: TOML files and `--set` overrides, read once into a validated [`Plan`].
 //!
-//! It owns what a scenario may say (`schema.rs`, `kind.rs`), how it is written (`value.rs`, `reader.rs`), where
+//! It owns what a scenario may say (`schema.rs`, `sections.rs`, `relations.rs`, `kind.rs`), how it is written (`value.rs`, `reader.rs`), where
 //! presets lie (`preset.rs`), which value wins (`resolve.rs`), what goes together (`check.rs`), traces of
 //! visits (`trace.rs`) and the reference (`reference.rs`). What a plan means it does not know.
 
@@ -11,8 +11,10 @@ mod kind;
 mod preset;
 mod reader;
 mod reference;
+mod relations;
 mod resolve;
 mod schema;
+mod sections;
 mod trace;
 mod value;
 

@@ -12,8 +12,9 @@ use toml::de::{DeTable, DeValue};
 use super::error::{Place, Problem, Source, nearest};
 use super::kind::{Fallback, Key, Kind};
 use super::resolve::default_value;
-use super::schema;
+use super::sections::SECTIONS;
 use super::value::{self, Row, Value};
+use super::{relations, schema};
 
 /// Rank of the defaults; a higher rank wins.
 pub(super) const DEFAULT: usize = 0;
@@ -168,7 +169,7 @@ impl<'a> Reader<'a> {
                 return;
             };
             let inline = self.source.inner()[span.start..].starts_with('{');
-            if inline && schema::VALUE_TABLES.contains(&path) {
+            if inline && relations::VALUE_TABLES.contains(&path) {
                 self.layer.replaced.push(path.into());
             }
             let place = self.place(key_span);
@@ -290,7 +291,7 @@ impl<'a> Reader<'a> {
 fn suggestion(path: &str) -> Option<&'static str> {
     let (table, word) = path.rsplit_once('.').unwrap_or(("", path));
     let paths = || schema::KEYS.iter().map(|key| key.path);
-    let sections = || schema::SECTIONS.iter().map(|section| section.path);
+    let sections = || SECTIONS.iter().map(|section| section.path);
     let all = || paths().chain(sections()).filter(|path| !path.is_empty());
     let in_table = || all().filter(|full| schema::below(table, full).is_some_and(|name| !name.contains('.')));
     let last = |full: &'static str| full.rsplit('.').next().unwrap_or(full);

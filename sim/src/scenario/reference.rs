@@ -1,7 +1,8 @@
 //! docs/scenarios.md, generated from the schema.
 
 use super::kind::{Fallback, Key, Kind};
-use super::schema::{KEYS, SECTIONS, section_of};
+use super::schema::KEYS;
+use super::sections::{SECTIONS, section_of};
 
 /// The whole of docs/scenarios.md.
 pub fn reference_markdown() -> String {

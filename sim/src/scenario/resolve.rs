@@ -9,8 +9,8 @@ use toml::de::DeValue;
 use super::error::{Place, Problem};
 use super::kind::{Fallback, Key, Kind};
 use super::reader::{DEFAULT, FILE, Layer, OVERRIDE, Setting};
-use super::schema;
 use super::value::{self, Value};
+use super::{relations, schema};
 
 /// Every key that holds something, by its path.
 pub(super) struct Resolved {
@@ -105,13 +105,13 @@ impl Resolved {
         let others = || SuiteId::ALL.iter().map(|suite| suite.name()).filter(|name| *name != fleet);
         self.settings.retain(|path, _| {
             let of = |table: &&str, name| schema::below(&format!("{table}.{name}"), path).is_some();
-            !schema::BY_SUITE.iter().any(|table| others().any(|name| of(table, name)))
+            !relations::BY_SUITE.iter().any(|table| others().any(|name| of(table, name)))
         });
     }
 
     /// Of two ways to say the same the higher layer's stays; both in one layer is an error.
     fn settle_alternatives(&mut self, problems: &mut Vec<Problem>) {
-        for &(one, other) in schema::EITHER_OR {
+        for &(one, other) in relations::EITHER_OR {
             let (Some((rank_one, _)), Some((rank_other, clash))) = (self.highest(one), self.highest(other))
             else {
                 continue;
@@ -130,7 +130,7 @@ impl Resolved {
 
     /// Keys whose selector has another value go if they come from below it; else they are an error.
     fn settle_dependents(&mut self, problems: &mut Vec<Problem>) {
-        for &(selector, wanted, paths) in schema::ONLY_WITH {
+        for &(selector, wanted, paths) in relations::ONLY_WITH {
             let Some(chosen) = self.get(selector) else { continue };
             let Value::Choice(name) = chosen.value else { continue };
             if wanted.contains(&name) {

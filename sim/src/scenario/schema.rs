@@ -14,76 +14,6 @@ use super::kind::{Fallback, Key, Kind};
 use crate::directory::DirectoryKind;
 use crate::plan::{EngineKind, Mishap, ReissueWay, ServerKeys, Ways};
 
-/// A table that has a heading of its own in the reference.
-pub(super) struct Section {
-    pub(super) path: &'static str,
-    pub(super) doc: &'static str,
-}
-
-/// The sections, in the order of the reference.
-pub(super) static SECTIONS: &[Section] = &[
-    Section { path: "", doc: "What the run is called, which engine drives it, and how long it lasts." },
-    Section { path: "fleet", doc: "How many there are of each party, and their keys." },
-    Section {
-        path: "card",
-        doc: "What the card enforces, and how long it takes. The default times of `prove`, `check`, `random`, `nvm_write` and `nvm_plain_write` are medians over 54 cards (crocs-muni/jcalgtest_results, commit 76b01cf3; AES-128 key set-up and 16 B, 16 B, atomic and plain write of 16 B); `endurance` is the least that data sheets of EEPROM promise (100,000 to 500,000 cycles); `reset`, `command` and `page` are general engineering knowledge without a source. docs/protocol.md says what the memory's modes and layouts are.",
-    },
-    Section {
-        path: "line",
-        doc: "The line between a client and the server. Each client has its own. The default is a made-up one that loses nothing.",
-    },
-    Section {
-        path: "load",
-        doc: "Who comes when, and what a session exchanges. A card always comes to the same client, except in a trace. docs/load.md shows the patterns, with their sources. A visit that falls due while the last one is not over (its holder is being served, queues or is about to come back) is left out and counted.",
-    },
-    Section { path: "update", doc: "Key renewal." },
-    Section {
-        path: "reissue",
-        doc: "Cards that get new keys from their issuer, since no renewal can help them: it goes back to the issuer and is missing meanwhile, or is replaced.",
-    },
-    Section { path: "server", doc: "The server machine." },
-    Section {
-        path: "server.costs",
-        doc: "Server time per part of the work. The defaults are those of the preset `costs/reference`, which `keystorm calibrate` measured on one core of a 2-core x86-64 machine (docs/ciphers.md says how, and what is in each). They are what this program's code takes for the work: measure your own server, and put its database's figure for `commit` in the place of a directory in memory. `server.backend` does not change them: a table that `keystorm calibrate --backend NAME` wrote has the costs of that backend.",
-    },
-    Section { path: "faults", doc: "What goes wrong besides the line's own losses." },
-    Section { path: "turmoil", doc: "Settings of the turmoil engine." },
-    Section {
-        path: "sweep",
-        doc: "What `keystorm sweep` does with the scenario, if the command line does not say. No run depends on it, and it does not count in the scenario's hash.",
-    },
-];
-
-/// Small tables that are one value: written inline, `{ … }`, they replace those of a preset or file whole.
-pub(super) static VALUE_TABLES: &[&str] =
-    &["line.delay", "line.burst", "line.retry", "load.retry_visit", "server.probe", "faults.server_crash"];
-
-/// Keys that say the same in two ways: of each row, one side only.
-pub(super) static EITHER_OR: &[(&[&str], &[&str])] = &[
-    (&["line.loss"], &["line.burst.p", "line.burst.r"]),
-    (&["line.delay.fixed"], &["line.delay.min", "line.delay.mean", "line.delay.max"]),
-];
-
-/// Keys that mean something only if another key has a certain value.
-pub(super) static ONLY_WITH: &[(&str, &[&str], &[&str])] = &[
-    ("load.arrivals", &["uniform"], &["load.from", "load.window"]),
-    ("load.arrivals", &["office"], &["load.peak", "load.sigma", "load.share"]),
-    ("load.arrivals", &["transit", "payday"], &["load.day"]),
-    ("load.arrivals", &["payday"], &["load.payday"]),
-    ("load.arrivals", &["uniform", "office", "transit", "payday"], &["load.repeat"]),
-    ("load.arrivals", &["poisson"], &["load.every"]),
-    ("load.arrivals", &["trace"], &["load.trace", "load.trace_sha256"]),
-    ("update.spread", &["jitter"], &["update.spread_window"]),
-    ("update.spread", &["waves"], &["update.spread_waves"]),
-    ("update.spread", &["waves", "admission"], &["update.spread_interval"]),
-    ("update.spread", &["admission"], &["update.spread_admits", "update.spread_open"]),
-    ("load.session", &["cards"], &["load.exchanges", "load.request_bytes", "load.response_bytes"]),
-    ("load.session", &["probe"], &["server.probe.mean", "server.probe.distribution"]),
-];
-
-/// Tables that have a table for each suite: only the fleet's counts.
-pub(super) static BY_SUITE: &[&str] = &["card", "server.costs"];
-
 /// The names of [`crate::plan::ArrivalsPlan`]'s variants.
 pub(super) const ARRIVALS: [&str; 6] = ["uniform", "office", "transit", "payday", "poisson", "trace"];
 /// The names of [`crate::plan::SessionPlan`]'s variants.
@@ -436,11 +366,4 @@ pub(super) fn names_in(table: &str) -> Vec<&'static str> {
         }
     }
     names
-}
-
-/// The section that a key is listed in: the longest that contains it.
-pub(super) fn section_of(path: &str) -> &'static str {
-    let holders =
-        SECTIONS.iter().map(|section| section.path).filter(|section| below(section, path).is_some());
-    holders.max_by_key(|section| section.len()).unwrap_or("")
 }
