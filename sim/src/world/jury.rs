@@ -1,4 +1,4 @@
-//! The checkers of a card's commands, seated together: they see what a command and its answer were, and what the command
+//! The checkers of a card's commands: they see what a command and its answer were, and what the command
 //! did to the card's memory.
 
 use keystorm_model::apdu::{self, Command, StatusWord};
@@ -12,8 +12,10 @@ use crate::check::witness::Witness;
 
 use super::cards::{Before, Cards};
 
-/// What the checkers look at. It borrows the parts of a world that they need, beside those that they do not.
-pub(super) struct Bench<'w> {
+/// The checkers of one command. It borrows the parts of a world that they need, beside those that they do not.
+pub(super) struct Jury<'w> {
+    pub(super) at: SimTime,
+    pub(super) card: CardId,
     pub(super) kind: &'w CardType,
     pub(super) cards: &'w Cards,
     /// The card's memory before the command, if the command [concerns](memory::concerns) it.
@@ -22,34 +24,21 @@ pub(super) struct Bench<'w> {
     pub(super) ledger: &'w mut Ledger,
 }
 
-impl Bench<'_> {
+impl Jury<'_> {
     /// Judges a command and what it did to the card's memory; `None`: the card was pulled out before it answered.
-    pub(super) fn judge(
-        &mut self,
-        at: SimTime,
-        card: CardId,
-        witness: &mut Witness,
-        command: &[u8],
-        answer: Option<&[u8]>,
-    ) {
+    pub(super) fn judge(&mut self, witness: &mut Witness, command: &[u8], answer: Option<&[u8]>) {
         if memory::concerns(command) {
-            self.judge_memory(at, card, witness, command, answer);
+            self.judge_memory(witness, command, answer);
         }
         if let Err(what) = witness.see(self.kind, command, answer) {
-            self.ledger.violation(at, card, what);
+            self.ledger.violation(self.at, self.card, what);
         }
     }
 
     /// Judges a card's keys and counters by those before a command and after it. After a power loss those count that
     /// the next power-up will find, and a torn key has no value to be judged.
-    fn judge_memory(
-        &mut self,
-        at: SimTime,
-        card: CardId,
-        witness: &Witness,
-        command: &[u8],
-        answer: Option<&[u8]>,
-    ) {
+    fn judge_memory(&mut self, witness: &Witness, command: &[u8], answer: Option<&[u8]>) {
+        let (at, card) = (self.at, self.card);
         let layout = self.kind.layout();
         let unsettled = self.cards.marks(card).is_unsettled();
         let settled = unsettled.then(|| self.cards.chip(card).settled(self.kind));

@@ -10,7 +10,7 @@
 //! | who comes when | [`load`] |
 //! | a client, its reader and its queue | `desk` |
 //! | the card in a reader: commands, pulls | `reader` |
-//! | what the checkers say to a card's command | `bench` |
+//! | what the checkers say to a card's command | `jury` |
 //! | how a message is lost or delayed | [`mod@line`] |
 //! | the server's cores and queue | [`station`] |
 //! | when the server crashes | `crashes` |
@@ -21,13 +21,13 @@
 //! | how a card gets new keys from its issuer | `reissue` |
 //! | the end of a run | `epilogue` |
 
-mod bench;
 pub mod cards;
 mod clients;
 mod crashes;
 mod desk;
 mod epilogue;
 mod ghosts;
+mod jury;
 pub mod line;
 pub mod load;
 mod power;

@@ -12,8 +12,8 @@ use crate::plan::{Mishap, PullMoment};
 use crate::record::digest::{Parties, Trace};
 use crate::record::tape::{Event, Pulled};
 
-use super::bench::Bench;
 use super::desk::{Execution, Pull, Reader, Visit};
+use super::jury::Jury;
 use super::power::{CutAt, draw_remains};
 use super::trouble::Source;
 use super::{Out, World};
@@ -160,8 +160,9 @@ impl World {
             self.recorder.counts.nvm_writes += u64::from(writes);
         }
         let (rules, ledger) = (self.server.rules(), &mut self.ledger);
-        let mut bench = Bench { kind: &self.kind, cards: &self.cards, before: &self.before, rules, ledger };
-        bench.judge(at, card, &mut visit.witness, command, answered);
+        let mut jury =
+            Jury { at, card, kind: &self.kind, cards: &self.cards, before: &self.before, rules, ledger };
+        jury.judge(&mut visit.witness, command, answered);
         done
     }
 
@@ -203,8 +204,9 @@ impl World {
         answer: Option<&[u8]>,
     ) {
         let (rules, ledger) = (self.server.rules(), &mut self.ledger);
-        let mut bench = Bench { kind: &self.kind, cards: &self.cards, before: &self.before, rules, ledger };
-        bench.judge(at, card, witness, command, answer);
+        let mut jury =
+            Jury { at, card, kind: &self.kind, cards: &self.cards, before: &self.before, rules, ledger };
+        jury.judge(witness, command, answer);
     }
 
     /// The card's time for a command is over.
