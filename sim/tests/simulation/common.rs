@@ -10,6 +10,21 @@ use keystorm::scenario;
 use keystorm_reports::results::{CardRow, Outcome, PairState, Results};
 use keystorm_reports::summary_table;
 
+/// `keystorm interrupt` with three combinations of its matrix.
+pub(crate) const SMALL_MATRIX: [&str; 11] = [
+    "interrupt",
+    "--suite",
+    "aes-128",
+    "--embodiment",
+    "1",
+    "--nvm",
+    "undo-log",
+    "--layout",
+    "packed",
+    "--depth",
+    "0",
+];
+
 /// Makes the quickstart small enough for debug builds, and has enough cards pulled out to be worth a look.
 pub(crate) const REDUCED: [&str; 6] = [
     "fleet.cards=300",

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::common::{assert_code, keystorm, stderr, stdout};
+use crate::common::{SMALL_MATRIX, assert_code, keystorm, stderr, stdout};
 
 const SCENARIO: &str = "engine = \"events\"\nhorizon = \"5min\"\n[fleet]\ncards = 60\nclients = 15\n[load]\nwindow = \"30s\"\n\
                         [update]\nperiods = [\"30d\"]\n[line]\ndelay = { fixed = \"80ms\" }\nloss = \"10%\"\n\
@@ -32,6 +32,7 @@ const KINDS: [&str; 14] = [
 fn make(dir: &Path) {
     std::fs::write(dir.join("small.toml"), SCENARIO).unwrap();
     std::fs::create_dir(dir.join("ciphers")).unwrap();
+    let matrix = [&SMALL_MATRIX[..], &["--out", "interrupt"]].concat();
     let commands: [&[&str]; 5] = [
         &["run", "small.toml", "--out", "run"],
         &[
@@ -49,23 +50,7 @@ fn make(dir: &Path) {
             "sweep",
         ],
         &["plan", "small.toml", "--slo", "auth_ms_p99<=60000", "--vary", "server.cores=1,2", "--out", "plan"],
-        &[
-            "interrupt",
-            "--suite",
-            "aes-128",
-            "--embodiment",
-            "1",
-            "--recovery",
-            "until-committed",
-            "--nvm",
-            "undo-log",
-            "--layout",
-            "packed",
-            "--depth",
-            "0",
-            "--out",
-            "interrupt",
-        ],
+        &matrix,
         &[
             "calibrate",
             "--suite",

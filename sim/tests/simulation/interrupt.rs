@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::process::{Command, Stdio};
 
 use crate::cli::{signal, within_a_minute};
-use crate::common::{assert_code, keystorm, names_in, stderr, stdout};
+use crate::common::{SMALL_MATRIX, assert_code, keystorm, names_in, stderr, stdout};
 
 const HEADER: &str = "suite,embodiment,recovery,nvm,layout,cut_step,cut_kind,card_state,server_state,outcome,\
                       connections_to_heal,depth,cut2_step,cut2_kind,crypto";
@@ -12,21 +12,7 @@ const HEADER: &str = "suite,embodiment,recovery,nvm,layout,cut_step,cut_kind,car
 #[test]
 fn the_matrix_is_written_shown_and_replaced_and_keeps_off_what_is_not_its_own() {
     let dir = tempfile::tempdir().unwrap();
-    let arguments = [
-        "interrupt",
-        "--suite",
-        "aes-128",
-        "--embodiment",
-        "1",
-        "--nvm",
-        "undo-log",
-        "--layout",
-        "packed",
-        "--depth",
-        "0",
-        "--out",
-        "m",
-    ];
+    let arguments = [&SMALL_MATRIX[..], &["--out", "m"]].concat();
     for _ in 0..2 {
         let output = keystorm(dir.path(), &arguments);
         assert_code(&output, 0);
