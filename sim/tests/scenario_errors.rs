@@ -64,6 +64,7 @@ fn a_wrong_key_is_told_with_the_right_one() {
     let told = album(&[
         ("unknown key", spoilt("sites = 2", "colour = 2")),
         ("misspelt key", spoilt("sites = 2", "stes = 2")),
+        ("misspelt key that is a table elsewhere", spoilt("cards = 20", "card = 20")),
         ("misspelt table", spoilt("[fleet]", "[fleat]")),
         ("key in the wrong table", spoilt("horizon = \"12min\"", "horizon = \"12min\"\nclients = 3")),
         (

@@ -298,6 +298,7 @@ fn suggestion(path: &str) -> Option<&'static str> {
 
     let near = nearest(word, in_table().map(last));
     let neighbour = near.and_then(|name| in_table().find(|full| last(full) == name));
-    let elsewhere = || all().find(|full| last(full) == word);
+    // A value was written: only a key can be meant, not a table of that name.
+    let elsewhere = || paths().find(|full| last(full) == word);
     elsewhere().or(neighbour).or_else(|| nearest(path, all()))
 }
