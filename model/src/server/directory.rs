@@ -27,14 +27,10 @@ pub trait Directory {
     fn key(&self, card: CardId, slot: usize) -> &[u8];
 
     /// All pairs of the card, slot after slot; `None`: they do not lie together.
-    fn pairs_of(&self, _card: CardId) -> Option<&[u8]> {
-        None
-    }
+    fn pairs_of(&self, card: CardId) -> Option<&[u8]>;
 
-    /// See [`super::Server::preload`].
-    fn preload(&self, _card: CardId) -> u8 {
-        0
-    }
+    /// Reads something of each place in memory where something is kept of the card: see [`super::Server::preload`].
+    fn preload(&self, card: CardId) -> u8;
 
     /// What is known of the card's renewals at `depth`.
     fn renewal(&self, card: CardId, depth: Depth) -> Renewal;

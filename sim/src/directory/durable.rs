@@ -154,6 +154,15 @@ impl Directory for RedbDirectory {
         }
     }
 
+    fn pairs_of(&self, _card: CardId) -> Option<&[u8]> {
+        None
+    }
+
+    /// A row is read when it is first asked for, not ahead.
+    fn preload(&self, _card: CardId) -> u8 {
+        0
+    }
+
     fn renewal(&self, card: CardId, depth: Depth) -> Renewal {
         self.row(card).renewal(depth)
     }

@@ -90,6 +90,14 @@ impl Directory for ServerDirectory {
         ask!(self, inner => inner.key(card, slot))
     }
 
+    fn pairs_of(&self, card: CardId) -> Option<&[u8]> {
+        ask!(self, inner => inner.pairs_of(card))
+    }
+
+    fn preload(&self, card: CardId) -> u8 {
+        ask!(self, inner => inner.preload(card))
+    }
+
     fn renewal(&self, card: CardId, depth: Depth) -> Renewal {
         ask!(self, inner => inner.renewal(card, depth))
     }

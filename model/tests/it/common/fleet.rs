@@ -50,6 +50,14 @@ impl Directory for Watched {
         self.inner.key(card, slot)
     }
 
+    fn pairs_of(&self, card: CardId) -> Option<&[u8]> {
+        self.inner.pairs_of(card)
+    }
+
+    fn preload(&self, card: CardId) -> u8 {
+        self.inner.preload(card)
+    }
+
     fn renewal(&self, card: CardId, depth: Depth) -> Renewal {
         self.inner.renewal(card, depth)
     }
