@@ -84,7 +84,7 @@ struct Second {
 
 /// Judges worlds, equal ones once.
 struct Judge {
-    setup: Setup,
+    setup: Rc<Setup>,
     memory: bool,
     known: BTreeMap<State, Rc<Judged>>,
     talk: Talk,
@@ -118,7 +118,7 @@ struct Explorer {
 
 impl Explorer {
     fn new(combination: Combination, settings: Settings) -> Self {
-        let setup = Setup::new(combination);
+        let setup = Rc::new(Setup::new(combination));
         let Settings { memory, twice, .. } = settings;
         let judge = Judge { setup, memory, known: BTreeMap::new(), talk: Talk::default() };
         Explorer { judge, twice, talk: Talk::default() }
@@ -203,8 +203,7 @@ impl Explorer {
         let mut seconds = Vec::new();
         let Explorer { judge, talk, .. } = self;
         world.broken.clear();
-        // What `judge` needs of the settings while it is lent to the visitor.
-        let setup = Setup::new(judge.setup.combination);
+        let setup = Rc::clone(&judge.setup);
         let mut visitor = |cuts: &[Cut], mut world: World| {
             if cuts.is_empty() {
                 return;

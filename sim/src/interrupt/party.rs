@@ -167,10 +167,9 @@ impl World {
     }
 }
 
-/// A card in the reader.
-pub(super) fn powered_up(setup: &Setup, chip: &mut Chip) -> Card {
-    let mut card = Card::unpowered();
-    card.power_up(&setup.kind, &mut chip.memory(&setup.kind), &mut Power::steady())
-        .expect("steady power lasts");
-    card
+/// A card in the reader, and the moments that its power-up passed.
+pub(super) fn powered_up(setup: &Setup, chip: &mut Chip) -> (Card, u32) {
+    let (mut card, mut power) = (Card::unpowered(), Power::steady());
+    card.power_up(&setup.kind, &mut chip.memory(&setup.kind), &mut power).expect("steady power lasts");
+    (card, power.moments_passed())
 }

@@ -5,7 +5,6 @@
 //! disturbs, but by a card whose keys the policy has given up or guesses at. A card that was never interrupted agrees
 //! with the server. How a card heals in the end is judged in `matrix`.
 
-use keystorm_model::apdu;
 use keystorm_model::server::{Directory as _, Due, Embodiment, Recovery};
 
 use super::combination::{CARD, Setup};
@@ -38,12 +37,6 @@ impl World {
             self.broken.push("the server sent the same Ro twice".into());
         }
         self.session_randoms.push(ro);
-    }
-
-    /// Whether a command may change keys, as far as its name says.
-    pub(super) fn may_store(command: &[u8]) -> bool {
-        let ins = command.get(1);
-        matches!(ins, Some(&(apdu::INS_STORE_KEY | apdu::INS_DERIVE_KEY | apdu::INS_RENEW_ROOT)))
     }
 
     /// An undisturbed connection begins.

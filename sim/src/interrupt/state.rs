@@ -9,19 +9,18 @@
 //! Left out is what no later connection looks at: the numbers and randoms of dead connections, when something happened,
 //! and the wear of pages, since no page comes near the end of its life here.
 
-use keystorm_model::card::{Card, Power};
 use keystorm_model::server::{Assignment, Directory as _};
 use keystorm_model::{ConnectionId, Depth};
 
 use super::combination::{CARD, Setup};
 use super::cuts::LATEST;
-use super::party::{World, hash};
+use super::party::{World, hash, powered_up};
 use crate::step::message_name;
 
 /// A description of a world.
 pub(super) type State = Vec<u8>;
 
-/// The versions of one key with the parties, ready to be ranked.
+/// The version of a value that nobody gave.
 const NOBODYS: usize = usize::MAX;
 
 impl World {
@@ -114,10 +113,7 @@ impl World {
         if !self.chip.marks().is_unsettled() {
             return 0;
         }
-        let (mut chip, mut power) = (self.chip.clone(), Power::steady());
-        let memory = &mut chip.memory(&setup.kind);
-        Card::unpowered().power_up(&setup.kind, memory, &mut power).expect("steady power lasts");
-        power.moments_passed() as u8
+        powered_up(setup, &mut self.chip.clone()).1 as u8
     }
 }
 

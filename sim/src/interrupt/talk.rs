@@ -1,6 +1,7 @@
 //! One connection: a client, its card and the server, on a line on which nothing is lost.
 
 use keystorm_model::ConnectionId;
+use keystorm_model::apdu;
 use keystorm_model::card::{Card, Chip, Power};
 use keystorm_model::client::{Client, ClientEffect, ClientInput, Ending};
 use keystorm_model::draw::{Draws, Purpose, owner};
@@ -97,17 +98,12 @@ impl Talk {
 
     /// Puts the card into the reader, and returns the moments of its memory's recovery.
     pub(super) fn power_up(&mut self, setup: &Setup, world: &mut World) -> u32 {
-        let mut power = Power::steady();
-        if world.log.is_some() {
-            let (mut chip, mut card) = (world.chip.clone(), Card::unpowered());
-            card.power_up(&setup.kind, &mut chip.memory(&setup.kind), &mut power)
-                .expect("steady power lasts");
-        }
         world.powered += 1;
-        self.card = powered_up(setup, &mut world.chip);
+        let (card, moments) = powered_up(setup, &mut world.chip);
+        self.card = card;
         self.draws.reopen(SEED, Purpose::Visit, owner(CARD, world.powered));
         self.witness = Witness::default();
-        power.moments_passed()
+        moments
     }
 
     /// What the client wants next.
@@ -195,7 +191,7 @@ impl Talk {
         self.client.step(&setup.client, world.now(), ClientInput::Datagram(datagram), &mut self.out);
     }
 
-    /// The card carries a command out, and the client takes its answer. Returns the moments that it passed.
+    /// The card carries a command out, and the client takes its answer.
     pub(super) fn execute(&mut self, setup: &Setup, world: &mut World, command: Slice) {
         self.carry_out(setup, world, command);
         self.take_answer(setup, world);
@@ -204,7 +200,7 @@ impl Talk {
     /// The card carries a command out. Returns the moments that it passed.
     pub(super) fn carry_out(&mut self, setup: &Setup, world: &mut World, command: Slice) -> u32 {
         let bytes = self.out.get(command);
-        let before = World::may_store(bytes).then(|| world.chip.clone());
+        let before = bytes.get(1).is_some_and(|&ins| apdu::renews(ins)).then(|| world.chip.clone());
         let mut power = Power::steady();
         self.answer.clear();
         let memory = &mut world.chip.memory(&setup.kind);
