@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 use keystorm_model::client::{Cause, Step};
+use keystorm_model::message;
 use keystorm_model::server::ServerEffect;
 use keystorm_model::{CardId, Depth, SimTime, Span};
 use keystorm_reports::results::{Bucket, Counts, Failure, Phase, PhaseLatency, Renewals, ServerTime};
@@ -176,7 +177,7 @@ impl Recorder {
 
     /// The tape of the card that a datagram is about, if it is the one that is recorded.
     pub fn tape_about(&mut self, datagram: &[u8]) -> Option<&mut Tape> {
-        self.tape.as_deref_mut().filter(|tape| tape::card_of(datagram) == Some(tape.card()))
+        self.tape.as_deref_mut().filter(|tape| message::card(datagram) == Some(tape.card()))
     }
 
     /// Something happened that concerns every card.

@@ -4,6 +4,7 @@
 //! how often a command wrote to memory, when the card was pulled out. `replay/` makes steps of it.
 
 use keystorm_model::client::Ending;
+use keystorm_model::message;
 use keystorm_model::secure::Direction;
 use keystorm_model::server::ServerEffect;
 use keystorm_model::{CardId, ClientId, ConnectionId, SimTime, Span};
@@ -144,7 +145,7 @@ impl Tape {
 
     /// Keeps what was traced, if it is the card's. A command is kept when it is given, and not again when it is traced.
     pub(super) fn trace(&mut self, at: SimTime, trace: Trace, parties: Parties, bytes: &[u8]) {
-        let card = parties.card.or_else(|| card_of(bytes));
+        let card = parties.card.or_else(|| message::card(bytes));
         if card != Some(self.card) {
             return;
         }
@@ -166,12 +167,6 @@ impl Tape {
         self.entries.sort_by_key(|entry| (entry.epilogue, entry.at));
         self.entries
     }
-}
-
-/// The card that a datagram's header names.
-pub(super) fn card_of(datagram: &[u8]) -> Option<CardId> {
-    let number = datagram.get(2..6)?.try_into().expect("four bytes were asked for");
-    Some(CardId(u32::from_be_bytes(number)))
 }
 
 /// The card that an effect of the server concerns; `None`: what is sent, and refusals, which name none.

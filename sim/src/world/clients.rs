@@ -119,13 +119,13 @@ impl World {
         if !fragment::is_fragment(datagram) {
             return self.client_hears(at, client, datagram, out);
         }
-        let mut assembly = self.assemblies.remove(&(client, Direction::Down)).unwrap_or_default();
+        let mut assembly = self.assembly(client, Direction::Down);
         match assembly.take(datagram) {
             Ok(Some(message)) => self.client_hears(at, client, message, out),
             Ok(None) => {}
             Err(_) => self.recorder.counts.rejects += 1,
         }
-        self.assemblies.insert((client, Direction::Down), assembly);
+        self.put_back(client, Direction::Down, assembly);
     }
 
     /// A whole message has arrived at `client`.

@@ -456,6 +456,18 @@ impl World {
         }
     }
 
+    /// What has arrived of the message that a client, or the server from it, is receiving in fragments.
+    fn assembly(&mut self, client: ClientId, direction: Direction) -> Assembly {
+        std::mem::take(self.assemblies.entry((client, direction)).or_default())
+    }
+
+    /// Puts it back, unless the receiver has crashed meanwhile and has forgotten it.
+    fn put_back(&mut self, client: ClientId, direction: Direction, assembly: Assembly) {
+        if let Some(place) = self.assemblies.get_mut(&(client, direction)) {
+            *place = assembly;
+        }
+    }
+
     /// Puts a copy of a datagram on its way, or counts it as lost.
     fn launch(
         &mut self,

@@ -1,5 +1,5 @@
 //! The card in a client's reader: it is powered up, carries commands out and is pulled out. What the checkers say to a
-//! command is in [`bench`](super::bench).
+//! command is in [`jury`](super::jury).
 
 use keystorm_model::card::{CardWork, Power, PowerLost};
 use keystorm_model::client::{ClientInput, commands_in_connection};

@@ -77,7 +77,7 @@ impl World {
         if !fragment::is_fragment(datagram) {
             return self.serve_message(arrived, start, client, datagram, out);
         }
-        let mut assembly = std::mem::take(self.assemblies.entry((client, Direction::Up)).or_default());
+        let mut assembly = self.assembly(client, Direction::Up);
         let taken = assembly.take(datagram);
         if let Ok(Some(message)) = taken {
             self.serve_message(arrived, start, client, message, out);
@@ -85,10 +85,7 @@ impl World {
             self.recorder.counts.rejects += u64::from(taken.is_err());
             self.occupy(arrived, start, self.plan.server.costs.time_of(ServerWork::default(), 0));
         }
-        // If the server has just crashed, it has forgotten what had arrived.
-        if let Some(place) = self.assemblies.get_mut(&(client, Direction::Up)) {
-            *place = assembly;
-        }
+        self.put_back(client, Direction::Up, assembly);
     }
 
     fn serve_message(
@@ -170,7 +167,9 @@ impl World {
         if !matches!(self.plan.load.session, SessionPlan::Cards) {
             return; // a probe is no dialogue
         }
-        if let (Some(durable), Ok((header, _))) = (&mut self.durable, message::decode(datagram)) {
+        if let Some(durable) = &mut self.durable
+            && let Ok((header, _)) = message::decode(datagram)
+        {
             durable.answered(header.card, self.server.directory());
         }
         let staged = |card| self.server.directory().staged(card).is_some();
