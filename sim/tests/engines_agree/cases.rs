@@ -236,7 +236,8 @@ impl Case {
             all.extend(faults.map(|(i, fault)| {
                 let real = i % real_each == number % real_each;
                 let crypto = if real { Crypto::Real } else { Crypto::Modelled };
-                Case { suite, crypto, ..Case::mixed(fault, i) }
+                // A third of the rows is left, so that the other tables go on by one per row that is left.
+                Case { suite, crypto, ..Case::mixed(fault, i / 3) }
             }));
         }
         all
@@ -344,7 +345,8 @@ impl Coverage {
     pub(crate) fn add(&mut self, case: &Case, plan: &Plan) {
         let Case { embodiment, recovery, suite, crypto, fault } = case;
         let suite = format!("{} {}", crypto.name(), suite.name());
-        for name in [embodiment.name(), recovery.name(), &suite, fault.name] {
+        let under = format!("{suite} under {}", recovery.name());
+        for name in [embodiment.name(), recovery.name(), &suite, &under, fault.name] {
             self.entries.insert(name.to_owned(), true);
         }
         for (name, yes) in exercised(plan) {
@@ -369,6 +371,12 @@ impl Coverage {
             let cryptos = if slow { &Crypto::ALL[..] } else { &[Crypto::Real] };
             cryptos.iter().map(move |crypto| format!("{} {}", crypto.name(), suite.name()))
         });
+        let meets_all = |suite: &SuiteId| {
+            let crypto = if suite.family() == Family::Asymmetric { Crypto::Modelled } else { Crypto::Real };
+            Recovery::ALL
+                .map(|recovery| format!("{} {} under {}", crypto.name(), suite.name(), recovery.name()))
+        };
+        let suites = suites.chain(SuiteId::ALL.iter().flat_map(meets_all));
         for name in tables.chain(suites) {
             assert!(self.entries.contains_key(&name), "{name} was not compared");
         }
