@@ -73,7 +73,7 @@ fn conclude(
     let mut text = plan_text(key, &bounds, &tried);
     text.push_str(&format!(
         "In brackets: the interval over the runs; a bound is met if the whole interval keeps it. All intervals of a value, looked \
-         at after {} runs, are right together with 98 % confidence.\n",
+         at after {} runs, are right together with 98 % confidence; of high percentiles with less (docs/planning.md).\n",
         looks_at.join(", ")
     ));
     text.push_str(&sentence(arguments, campaign, answer, looks));
