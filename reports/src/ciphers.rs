@@ -94,7 +94,7 @@ pub fn ciphers_table() -> Table<CipherRow> {
             ),
             Column::new(
                 "backend",
-                "The library that carries the operation out; of a commit `memory`, the directory; of datagrams `udp`, the \
+                "The library that carries the operation out; of a commit the directory: `memory`, or `redb` on a disk, whose time a table of costs takes; of datagrams `udp`, the \
                  operating system's sockets.",
                 |row: &CipherRow| Cell::text(&*row.backend),
             ),

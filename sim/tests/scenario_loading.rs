@@ -273,4 +273,6 @@ fn the_template_needs_no_other_file() {
     let plan = loaded(init_template(), &[]);
     assert!(!init_template().contains("preset"));
     assert_eq!(plan.fleet.cards, 1_000);
+    let bare = loaded("horizon = '1s'\n[fleet]\ncards = 1\nclients = 1\n", &[]);
+    assert_eq!(plan.server.costs, bare.server.costs, "the figures that it shows are the defaults");
 }

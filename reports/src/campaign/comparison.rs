@@ -1,7 +1,7 @@
 //! `comparison.csv`: what the points of a sweep cost, in the few figures that a choice between them rests on.
 
 use super::measures::{Measure, measures};
-use super::tables::{PointRows, point_columns};
+use super::tables::{CRYPTO, CRYPTO_DOC, PointRows, point_columns};
 use crate::table::{Cell, Column, Table};
 
 /// How busy the server may be in the busiest interval: above this, queues grow fast (M/M/c).
@@ -22,11 +22,10 @@ const LATENCIES: [(&str, &str); 4] = [
 pub fn comparison_table(axes: &[String]) -> Table<PointRows> {
     let mut columns = point_columns(axes, |row: &PointRows| (row.point, &row.values));
     columns.push(Column::int("replications", "Runs of the point.", |row: &PointRows| row.runs.len() as u64));
-    for fact in ["crypto", "card_times"] {
-        columns.push(Column::new(fact, "As in summary.csv.", move |row: &PointRows| {
-            Cell::text(row.fact(fact).unwrap_or_default())
-        }));
-    }
+    columns.push(Column::new(CRYPTO, CRYPTO_DOC, |row: &PointRows| Cell::text(row.crypto())));
+    columns.push(Column::new("card_times", "As in summary.csv.", |row: &PointRows| {
+        Cell::text(row.fact("card_times").unwrap_or_default())
+    }));
     let all = measures();
     for (name, doc) in LATENCIES {
         let measure: Measure = all.iter().find(|measure| measure.name == name).expect("a column").clone();
@@ -58,8 +57,8 @@ pub fn comparison_table(axes: &[String]) -> Table<PointRows> {
     )
 }
 
-const POINTS_DOC: &str = "Points of a session at which it can be cut: each datagram that is sent for the first time, each \
-                          card command and each page write, by sessions started.";
+const POINTS_DOC: &str = "Points of a session at which it can be cut: each datagram that is sent, but for those that a \
+                          client repeats, each card command and each page write, by sessions started.";
 
 impl PointRows {
     /// Two sums over all runs, the one divided by the other.

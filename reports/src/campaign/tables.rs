@@ -59,7 +59,7 @@ impl PointRows {
 
     /// Whether its ciphers were `real` or `modelled`: all its runs are alike in that.
     pub fn crypto(&self) -> &str {
-        self.runs.first().and_then(|run| run.cell(CRYPTO)).unwrap_or_default()
+        self.fact(CRYPTO).unwrap_or_default()
     }
 
     /// The interval of a share, all runs together.

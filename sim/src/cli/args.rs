@@ -273,7 +273,7 @@ pub(super) struct Sweep {
     /// [default: the scenario's sweep.replications]
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=99_999))]
     pub(super) replications: Option<u32>,
-    /// Stop a point as soon as half the 95 % interval of a column of summary.csv is so small against its mean,
+    /// Stop a point as soon as half the 95 % interval of a column of summary.csv is so small against the figure,
     /// as in 'auth_ms_p99<=5%'; looked at after every 4 runs
     #[arg(long, value_name = "COLUMN<=P%", conflicts_with = "shard")]
     pub(super) until: Option<String>,

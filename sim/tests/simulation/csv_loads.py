@@ -1,6 +1,6 @@
 """Loads CSV files of keystorm's into SQLite, and into pandas where it is installed, as they are, and checks what arrives.
 
-Arguments: directories. Every *.csv below them is loaded. Exit code 1 with what is wrong, 0 with what was loaded.
+Arguments: directories. Every *.csv below them is loaded. Exit code 3 with what is wrong, 0 with what was loaded.
 """
 
 import csv
@@ -134,7 +134,7 @@ def main(places):
     print("loaded into SQLite" + (" and pandas" if pandas else "") + ": " + " ".join(sorted(loaded)))
     if not pandas:
         print("skipped: pandas is not installed")
-    return 1 if problems else 0
+    return 3 if problems else 0
 
 
 sys.exit(main(sys.argv[1:]))
