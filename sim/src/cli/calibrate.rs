@@ -90,15 +90,14 @@ struct Output<'p> {
 
 impl<'p> Output<'p> {
     fn begin(path: &'p Path) -> Result<Self, Failure> {
-        let mut unfinished = path.as_os_str().to_owned();
-        unfinished.push(".tmp");
-        let output = Output { path, unfinished: unfinished.into() };
-        if path.is_dir() {
+        let Some(name) = path.file_name().filter(|_| !path.is_dir()) else {
             return Err(Failure::Internal(format!(
                 "cannot write {}: it is a directory; name a file",
                 path.display()
             )));
-        }
+        };
+        let unfinished = format!(".{}.tmp-{}", name.to_string_lossy(), std::process::id());
+        let output = Output { path, unfinished: path.with_file_name(unfinished) };
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         parent.map_or(Ok(()), std::fs::create_dir_all).map_err(|error| output.failure(&error))?;
         output.write(b"")?;
@@ -110,7 +109,9 @@ impl<'p> Output<'p> {
     }
 
     fn keep(self) -> Result<(), Failure> {
-        std::fs::rename(&self.unfinished, self.path).map_err(|error| self.failure(&error))
+        let synced = std::fs::File::open(&self.unfinished).and_then(|file| file.sync_all());
+        let kept = synced.and_then(|()| std::fs::rename(&self.unfinished, self.path));
+        kept.map_err(|error| self.failure(&error))
     }
 
     fn failure(&self, error: &std::io::Error) -> Failure {
