@@ -94,6 +94,18 @@ pub enum ServerEffect {
     Rejected(Reject),
 }
 
+impl ServerEffect {
+    /// The datagram that is sent, if one is.
+    pub fn datagram(self) -> Option<Slice> {
+        match self {
+            ServerEffect::Answer { datagram, .. }
+            | ServerEffect::Stale { datagram, .. }
+            | ServerEffect::ProbeAnswer { datagram, .. } => Some(datagram),
+            _ => None,
+        }
+    }
+}
+
 /// An update between the first sending of Rk and the commit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OpenUpdate {
@@ -122,7 +134,7 @@ pub struct ServerWork {
     pub aeads: u32,
     /// Their plain bytes.
     pub aead_bytes: u32,
-    /// Durable changes of the directory.
+    /// Transactions of the directory: 1 if the step changed it, since all that a step changes becomes durable together.
     pub commits: u32,
     /// Probes, each of which takes a time of its own instead of the costs of its parts.
     pub probes: u32,

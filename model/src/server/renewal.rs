@@ -122,7 +122,7 @@ impl<D: Directory> Server<D> {
             let since = self.rules.schedule.due_since(card, depth, now);
             self.durable.spend(card, depth, since);
         }
-        self.volatile.work.commits += 1;
+        self.volatile.work.commits = 1;
     }
 
     /// An authentication that was to be followed by a renewal ended with an NG, be it the card's or the server's: with
@@ -144,7 +144,7 @@ impl<D: Directory> Server<D> {
         } else {
             return;
         }
-        self.volatile.work.commits += 1;
+        self.volatile.work.commits = 1;
     }
 
     /// Sends the randoms and computes the new keys, without storing them yet (Fig. 6, 11).
@@ -180,7 +180,7 @@ impl<D: Directory> Server<D> {
             // Half a renewal of the root by itself leaves nothing to renew it with: unless it is committed, the card has
             // to be issued anew.
             self.durable.recall(card, true);
-            self.volatile.work.commits += 1;
+            self.volatile.work.commits = 1;
         }
 
         let mut offered = std::mem::take(&mut self.volatile.connections.at(place).offered);

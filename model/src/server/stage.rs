@@ -39,7 +39,7 @@ impl<D: Directory> Server<D> {
             },
         };
         self.durable.stage(card, stage);
-        self.volatile.work.commits += 1;
+        self.volatile.work.commits = 1;
     }
 
     /// The pair that is staged for `key`; the one in the directory, if the staged renewal leaves that key alone.
@@ -83,7 +83,7 @@ impl<D: Directory> Server<D> {
             return by_directory(self);
         }
         self.durable.try_stage(card);
-        self.volatile.work.commits += 1;
+        self.volatile.work.commits = 1;
         let staged = cipher.public_half(self.staged_pair(card, key));
         if cipher.check(staged, rs, proof, comparison) {
             self.volatile.connections.at(place).guess = Guess::Staged;
@@ -101,7 +101,7 @@ impl<D: Directory> Server<D> {
         let (card, guess, phase) = (connection.card, connection.guess, connection.phase);
         if guess == Guess::Open && phase == Phase::Challenged && self.durable.staged(card).is_some() {
             self.durable.try_stage(card);
-            self.volatile.work.commits += 1;
+            self.volatile.work.commits = 1;
         }
     }
 
@@ -146,7 +146,7 @@ impl<D: Directory> Server<D> {
         }
         let commit = Commit { slots: &slots[..count], pairs, renewed: &renewed[..depths] };
         self.durable.commit(card, &commit);
-        self.volatile.work.commits += 1;
+        self.volatile.work.commits = 1;
     }
 
     /// Goes on after an authentication or a commit: to the session, or to the next connection if more is due.

@@ -20,7 +20,7 @@ pub(crate) use dir::write_whole;
 pub use measures::{Aim, Measure, measures};
 pub use plan::{Bound, Standing, Tried, plan_table, plan_text};
 pub use record::{DISTRIBUTIONS, RunRecord};
-pub use stored::Shape;
+pub use stored::{Shape, collect};
 pub use tables::{Difference, PointRows, RunRow, differences, differences_table, runs_table, sweep_table};
 pub use text::sweep_text;
 pub use until::Until;

@@ -80,19 +80,8 @@ impl Shape {
     /// The runs that none has, as point and replication.
     pub fn collect(&self, parts: &[CampaignDir]) -> Result<Vec<PointRows>, Vec<(u32, u32)>> {
         let until = self.until.as_deref().and_then(Until::read);
-        let mut missing = Vec::new();
-        let mut points = Vec::new();
-        for (point, values) in (1u32..).zip(&self.points) {
-            let made = |replication| parts.iter().find_map(|part| part.run(point, replication));
-            let mut runs: Vec<RunRecord> = (1..=self.replications).map_while(made).collect();
-            let enough =
-                until.as_ref().and_then(|until| until.stops_after(&runs)).unwrap_or(self.replications);
-            runs.truncate(enough as usize);
-            let later = (runs.len() as u32 + 1..=enough).filter(|&replication| made(replication).is_none());
-            missing.extend(later.map(|replication| (point, replication)));
-            points.push(PointRows { point, values: values.clone(), runs });
-        }
-        if missing.is_empty() { Ok(points) } else { Err(missing) }
+        let made = |point, replication| parts.iter().find_map(|part| part.run(point, replication));
+        collect(self.points.iter().cloned(), self.replications, until.as_ref(), made)
     }
 
     /// Whatever runs there are, and the points that have any: a plan looks at few of its points.
@@ -105,4 +94,28 @@ impl Shape {
         });
         all.filter(|point| !point.runs.is_empty()).collect()
     }
+}
+
+/// The runs of every point, whose varied values are `points`, as far as they have been `made`: so many replications of each, or as many as it
+/// took until it was sure.
+///
+/// # Errors
+/// The runs that have not been made, as point and replication.
+pub fn collect(
+    points: impl Iterator<Item = Vec<String>>,
+    replications: u32,
+    until: Option<&Until>,
+    made: impl Fn(u32, u32) -> Option<RunRecord>,
+) -> Result<Vec<PointRows>, Vec<(u32, u32)>> {
+    let (mut rows, mut missing) = (Vec::new(), Vec::new());
+    for (point, values) in (1u32..).zip(points) {
+        let mut runs: Vec<_> = (1..=replications).map_while(|replication| made(point, replication)).collect();
+        let enough = until.and_then(|until| until.stops_after(&runs)).unwrap_or(replications);
+        runs.truncate(enough as usize);
+        let later =
+            (runs.len() as u32 + 1..=enough).filter(|&replication| made(point, replication).is_none());
+        missing.extend(later.map(|replication| (point, replication)));
+        rows.push(PointRows { point, values, runs });
+    }
+    if missing.is_empty() { Ok(rows) } else { Err(missing) }
 }

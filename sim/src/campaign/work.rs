@@ -1,7 +1,7 @@
 //! The runs of a campaign, several at the same time, each kept as soon as it is over.
 
 use keystorm_reports::DirError;
-use keystorm_reports::campaign::{CampaignDir, PointRows, RunRecord, Until};
+use keystorm_reports::campaign::{CampaignDir, PointRows, RunRecord, Until, collect};
 use rayon::prelude::*;
 
 use crate::check::Violation;
@@ -165,18 +165,8 @@ fn stopping(campaign: &Campaign, dir: &CampaignDir, point: u32, until: &Until) -
 /// # Errors
 /// The runs that have not been made.
 pub fn rows(campaign: &Campaign, dir: &CampaignDir) -> Result<Vec<PointRows>, Vec<RunNo>> {
-    let mut missing = Vec::new();
-    let mut points = Vec::new();
-    for (number, point) in (1u32..).zip(&campaign.points) {
-        let enough = campaign.until.as_ref().and_then(|until| stopping(campaign, dir, number, until));
-        let mut runs = Vec::new();
-        for replication in 1..=enough.unwrap_or(campaign.replications) {
-            match record(campaign, dir, (number, replication)) {
-                Some(run) => runs.push(run),
-                None => missing.push((number, replication)),
-            }
-        }
-        points.push(PointRows { point: number, values: point.values.clone(), runs });
-    }
-    if missing.is_empty() { Ok(points) } else { Err(missing) }
+    let points = campaign.points.iter().map(|point| point.values.clone());
+    collect(points, campaign.replications, campaign.until.as_ref(), |point, replication| {
+        record(campaign, dir, (point, replication))
+    })
 }

@@ -43,9 +43,6 @@ pub struct Ledger {
     free: Vec<u32>,
     interrupted: BTreeSet<(CardId, Due)>,
     ever_interrupted: BTreeSet<CardId>,
-    /// Session randoms of the cards that are watched for repeats.
-    session_randoms: BTreeSet<(CardId, u64)>,
-    watch_every: u32,
     violations: Vec<Violation>,
 }
 
@@ -56,8 +53,6 @@ fn hash(value: &[u8]) -> u64 {
 
 /// At most so many violations are kept; the first ones tell most.
 const KEPT: usize = 100;
-/// About so many cards are watched for a repeated Ro.
-const WATCHED: u32 = 10_000;
 
 /// Versions and state of the pair at one depth.
 pub struct PairView {
@@ -83,8 +78,6 @@ impl Ledger {
             free: Vec::new(),
             interrupted: BTreeSet::new(),
             ever_interrupted: BTreeSet::new(),
-            session_randoms: BTreeSet::new(),
-            watch_every: cards.div_ceil(WATCHED).max(1),
             violations: Vec::new(),
         };
         ledger.numbers = vec![0; count * ledger.stride()];
@@ -282,14 +275,6 @@ impl Ledger {
     /// Whether an update of the card was ever interrupted.
     pub fn was_interrupted(&self, card: CardId) -> bool {
         self.ever_interrupted.contains(&card)
-    }
-
-    /// The server has drawn Ro for a new session of the card.
-    pub fn session_opened(&mut self, at: SimTime, card: CardId, ro: &[u8]) {
-        let watched = card.0.is_multiple_of(self.watch_every);
-        if watched && !self.session_randoms.insert((card, hash(ro))) {
-            self.violation(at, card, "the server sent the same Ro twice".into());
-        }
     }
 
     /// The card has been issued anew.

@@ -35,9 +35,10 @@ pub fn run(world: World, watch: Watch<'_>) -> Result<Ended, Stopped> {
     }
     let mut events = 0u64;
     let mut preloaded = 0;
+    let mut next_arrival = arrivals.peek();
     loop {
         // At one instant datagrams come first, then people, then timers.
-        let (at, arrival) = match (run.queue.peek(), arrivals.peek()) {
+        let (at, arrival) = match (run.queue.peek(), next_arrival) {
             (None, None) => break,
             (Some(event), None) => (event.at, None),
             (Some(event), Some(arrival))
@@ -56,6 +57,7 @@ pub fn run(world: World, watch: Watch<'_>) -> Result<Ended, Stopped> {
             }
             preloaded -= 1;
             arrivals.next();
+            next_arrival = arrivals.peek();
             let holder = Holder { arrived: at, card: arrival.card, visits_left };
             run.arrive(arrival.client, holder);
         } else {

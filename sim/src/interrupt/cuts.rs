@@ -148,7 +148,7 @@ impl Visit<'_, '_> {
             self.goes(step, Kind::LostUpAlone, |setup, talk, world| talk.give_up(setup, world, false));
         }
         self.goes(step, Kind::CrashBefore, |setup, talk, world| {
-            world.restart(setup);
+            world.restart();
             if waits {
                 arrive(setup, talk, world, datagram);
             }
@@ -163,7 +163,7 @@ impl Visit<'_, '_> {
         });
         self.talk.serve(self.setup, self.world, datagram);
         self.goes(step, Kind::CrashAfter, |setup, talk, world| {
-            world.restart(setup);
+            world.restart();
             if waits {
                 arrive(setup, talk, world, datagram);
             }

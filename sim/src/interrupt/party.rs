@@ -160,10 +160,9 @@ impl World {
     }
 
     /// The server crashes and starts again from its directory.
-    pub(super) fn restart(&mut self, setup: &Setup) {
+    pub(super) fn restart(&mut self) {
         self.note(|| Event::ServerRestarts);
-        let directory = self.server.directory().clone();
-        self.server = Server::start(setup.server.clone(), SEED, directory, 1);
+        self.server.restart(&mut Outbox::default());
     }
 }
 

@@ -69,12 +69,7 @@ impl Default for Talk {
 
 /// The datagrams among the effects of a server's step.
 pub(super) fn answers(served: &Outbox<ServerEffect>) -> impl Iterator<Item = Slice> + '_ {
-    served.effects.iter().filter_map(|effect| match *effect {
-        ServerEffect::Answer { datagram, .. }
-        | ServerEffect::Stale { datagram, .. }
-        | ServerEffect::ProbeAnswer { datagram, .. } => Some(datagram),
-        _ => None,
-    })
+    served.effects.iter().filter_map(|effect| effect.datagram())
 }
 
 impl Talk {

@@ -25,7 +25,7 @@ pub struct CostTable {
     pub aead: Span,
     /// The same for every 1,024 plain bytes of it.
     pub aead_kib: Span,
-    /// One change of the client directory.
+    /// One transaction of the client directory.
     pub commit: Span,
 }
 

@@ -11,7 +11,7 @@ use keystorm_model::client::{Client, ClientEffect, ClientInput, Ending};
 use keystorm_model::draw::{Draws, Purpose, Seed};
 use keystorm_model::outbox::Outbox;
 use keystorm_model::rings::{KeyRef, Ring};
-use keystorm_model::server::{Directory, Recovery, RootRenewal, ServerEffect, Stage};
+use keystorm_model::server::{Directory, Recovery, RootRenewal, Stage};
 use keystorm_model::suite::Family;
 use keystorm_model::{CardId, ClientId, Depth, SimTime, Span};
 use keystorm_reports::results::{CardRow, DepthRow, Outcome, PairState};
@@ -188,11 +188,9 @@ impl World {
         self.listen(self.last_moment(), datagram, &effects);
         let mut answers = Vec::new();
         for &effect in &effects.effects {
-            match effect {
-                ServerEffect::Answer { datagram, .. }
-                | ServerEffect::Stale { datagram, .. }
-                | ServerEffect::ProbeAnswer { datagram, .. } => answers.push(effects.get(datagram).to_vec()),
-                effect => self.note(at, false, effect, &effects),
+            match effect.datagram() {
+                Some(datagram) => answers.push(effects.get(datagram).to_vec()),
+                None => self.note(at, false, effect, &effects),
             }
         }
         effects.clear();

@@ -162,7 +162,8 @@ pub enum Why {
     Reissued,
 }
 
-/// How much cryptography a run did, on both sides, its epilogue included.
+/// How much cryptography the load of a run took, on both sides. What a card did before power failed it is left out, as is
+/// the epilogue, so that a floor made of it is never too high.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CryptoTally {
     /// Operations with ring keys, key set-up included: `prove`, `check`, `derive`.

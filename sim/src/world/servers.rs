@@ -151,15 +151,8 @@ impl World {
 
     /// How many datagrams are sent.
     fn datagrams(&self, effects: &Outbox<ServerEffect>) -> u64 {
-        let fragments = effects.effects.iter().map(|&effect| match effect {
-            ServerEffect::Answer { datagram, .. }
-            | ServerEffect::Stale { datagram, .. }
-            | ServerEffect::ProbeAnswer { datagram, .. } => {
-                self.line.fragments(effects.get(datagram).len()) as u64
-            }
-            _ => 0,
-        });
-        fragments.sum()
+        let sent = effects.effects.iter().filter_map(|effect| effect.datagram());
+        sent.map(|datagram| self.line.fragments(effects.get(datagram).len()) as u64).sum()
     }
 
     /// Lets the checkers hear what the server has just done with `datagram`.
@@ -195,13 +188,7 @@ impl World {
             self.server.step(at, datagram, &mut effects);
             self.listen(at, datagram, &effects);
             for &effect in &effects.effects {
-                let sent = matches!(
-                    effect,
-                    ServerEffect::Answer { .. }
-                        | ServerEffect::Stale { .. }
-                        | ServerEffect::ProbeAnswer { .. }
-                );
-                if !sent {
+                if effect.datagram().is_none() {
                     self.note(at, true, effect, &effects);
                 }
             }
@@ -296,10 +283,7 @@ impl World {
                 let slot = self.kind.shape.slot(key).expect("the server offers existing keys");
                 self.ledger.offered(card, slot, out.get(value));
             }
-            ServerEffect::SessionOpened { card, ro } => {
-                self.crypto.channels += 2;
-                self.ledger.session_opened(at, card, out.get(ro));
-            }
+            ServerEffect::SessionOpened { .. } => self.crypto.channels += 2,
             ServerEffect::Answer { .. } | ServerEffect::Stale { .. } | ServerEffect::ProbeAnswer { .. } => {
                 unreachable!("what is sent is handled where the line is at hand")
             }

@@ -64,7 +64,7 @@ pub(crate) const BUGS: [(Bug, Trial, &str); 40] = [
     (Bug::ServerAnswersBeforeSync, DATABASE, "has lost what it had answered for"),
     (Bug::ServerForgetsStarts, SERVER, "the same random twice"),
     (Bug::ServerForgetsRefusals, SERVER, "the server named the pair"),
-    (Bug::ServerRepeatsRo, ORDINARY, "the same Ro twice"),
+    (Bug::ServerRepeatsRo, ORDINARY, "the same random twice, the second time as Ro"),
     (Bug::ServerOverwritesCommon, COMMON, "without an open update"),
     (Bug::ServerSpendsNothing, FIRST, "the server named the pair"),
     (Bug::ServerCommitsOnNg, SERVER, "the server named the pair"),

@@ -96,16 +96,6 @@ fn a_difference_without_an_open_update_is_a_violation() {
     assert!(two.ledger.violations()[0].what.contains("without an open update"));
 }
 
-#[test]
-fn a_repeated_session_random_is_a_violation() {
-    let mut two = two();
-    two.ledger.session_opened(AT, CARD, &[1; 16]);
-    two.ledger.session_opened(AT, CARD, &[2; 16]);
-    assert_eq!(two.ledger.violations(), []);
-    two.ledger.session_opened(AT, CARD, &[1; 16]);
-    assert!(two.ledger.violations()[0].what.contains("Ro twice"));
-}
-
 /// One update was interrupted, and the card holds the keys of the next.
 fn renewed_after_an_interruption() -> Two {
     let mut two = two();
