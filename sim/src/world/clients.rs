@@ -10,7 +10,7 @@ use keystorm_reports::results::Phase;
 
 use crate::plan::SessionPlan;
 use crate::record::digest::{Parties, Trace};
-use crate::record::tape::Event;
+use crate::record::tape::{Dropped, Event};
 
 use super::desk::{Holder, Reader, Visit};
 use super::line::Attempt;
@@ -109,8 +109,12 @@ impl World {
         out: &mut Out,
     ) {
         let down = matches!(self.desks[client.index()].reader, Reader::Down { until } if at < until);
-        if self.crashes.is_recalled(client, order) || down {
+        let recalled = self.crashes.is_recalled(client, order);
+        if recalled || down {
             self.recorder.counts.messages_lost += 1;
+            if !recalled && let Some(tape) = self.recorder.tape_about(datagram) {
+                tape.push(at, Event::Dropped { why: Dropped::ClientDown, datagram: datagram.to_vec() });
+            }
             return;
         }
         self.recorder.counts.messages_delivered += 1;

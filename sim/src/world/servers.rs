@@ -14,7 +14,7 @@ use keystorm_reports::results::{Phase, ServerPart, ServerTime};
 use crate::plan::{Mishap, SessionPlan};
 use crate::record::Origin;
 use crate::record::digest::{Parties, Trace};
-use crate::record::tape::Event;
+use crate::record::tape::{Dropped, Event};
 
 use super::line::Attempt;
 use super::{Out, World, connection_of, sample};
@@ -28,7 +28,7 @@ impl World {
         if self.crashes.is_down(at) {
             self.recorder.counts.messages_lost += 1;
             if let Some(tape) = self.recorder.tape_about(datagram) {
-                tape.push(at, Event::Dropped { down: true, datagram: datagram.to_vec() });
+                tape.push(at, Event::Dropped { why: Dropped::ServerDown, datagram: datagram.to_vec() });
             }
         } else if self.station.is_idle(at) {
             self.delivered(at, client, datagram);
@@ -39,7 +39,7 @@ impl World {
         } else {
             self.recorder.counts.messages_lost += 1;
             if let Some(tape) = self.recorder.tape_about(datagram) {
-                tape.push(at, Event::Dropped { down: false, datagram: datagram.to_vec() });
+                tape.push(at, Event::Dropped { why: Dropped::QueueFull, datagram: datagram.to_vec() });
             }
         }
     }
@@ -195,20 +195,25 @@ impl World {
             self.server.step(at, datagram, &mut effects);
             self.listen(at, datagram, &effects);
             for &effect in &effects.effects {
-                let sent = matches!(
-                    effect,
-                    ServerEffect::Answer { .. }
-                        | ServerEffect::Stale { .. }
-                        | ServerEffect::ProbeAnswer { .. }
-                );
-                if !sent {
-                    self.note(at, true, effect, &effects);
+                let (copy, answer) = match effect {
+                    ServerEffect::Answer { datagram, copy, .. } => (copy, datagram),
+                    ServerEffect::Stale { datagram, .. } | ServerEffect::ProbeAnswer { datagram, .. } => {
+                        (0, datagram)
+                    }
+                    effect => {
+                        self.note(at, true, effect, &effects);
+                        continue;
+                    }
+                };
+                let answer = effects.get(answer);
+                if let Some(tape) = self.recorder.tape_about(answer) {
+                    tape.push(at, Event::Unsent { copy, datagram: answer.to_vec() });
                 }
             }
             effects.clear();
             self.server_out = effects;
         } else {
-            self.recorder.counts.requests_lost_in_crashes += 1;
+            self.recorder.forgotten(at, datagram);
         }
         self.crash_server(at, down);
     }
