@@ -167,8 +167,9 @@ impl World {
         let desk = &mut self.desks[client.index()];
         let visit = desk.visit.as_mut().expect("a card that was reset is in the reader");
         if !self.rules.implicit_df {
-            // The first command comes before the server has said anything.
-            let renew = self.server.admissible(visit.holder.card, at).0.renew;
+            // The first command comes before the server has said anything. What other cards have been admitted by now is not
+            // asked: within a tick of turmoil's it depends on who comes first.
+            let renew = self.server.next_assignment(visit.holder.card, at).renew;
             self.draw_pull(client, renew);
         }
         let visit = self.desks[client.index()].visit.as_mut().expect("it is still in the reader");
