@@ -232,6 +232,51 @@ mod tests {
             prop_assert_eq!(assembly.take(&pieces[count - 1]), Ok(Some(&message[..])));
         }
 
+        /// Which parts of a message, and of its repeat, are lost: bit `i` is part `i`.
+        #[test]
+        fn a_message_is_lost_if_a_part_of_it_is_lost_in_every_copy(length in 1_500usize..5_000, first: u16, again: u16) {
+            let message = message(3, length);
+            let pieces = fragments(&message, 576);
+            let all = (1u16 << pieces.len()) - 1;
+            let (first, again) = (first & all, again & all);
+            let mut assembly = Assembly::default();
+            let mut whole = 0;
+            for lost in [first, again] {
+                for (number, piece) in pieces.iter().enumerate().filter(|(number, _)| lost >> number & 1 == 0) {
+                    if let Some(arrived) = assembly.take(piece).unwrap() {
+                        prop_assert_eq!(arrived, &message[..], "with part {}", number);
+                        whole += 1;
+                    }
+                }
+            }
+            let expected = if first == 0 { 1 + u32::from(again == 0) } else { u32::from(first & again == 0) };
+            prop_assert_eq!(whole, expected);
+        }
+
+        /// Of two messages of one connection and one of another, whose parts come in any number and any order.
+        #[test]
+        fn only_whole_messages_come_out_and_no_oftener_than_their_rarest_part(
+            coming in prop::collection::vec((0usize..3, any::<prop::sample::Index>()), 0..80),
+        ) {
+            let mut messages = [message(3, 1_500), message(4, 1_500), message(3, 1_600)];
+            messages[2][6..14].fill(1);
+            let pieces = messages.each_ref().map(|message| fragments(message, 576));
+            let mut taken = pieces.each_ref().map(|pieces| vec![0u32; pieces.len()]);
+            let mut whole = [0u32; 3];
+            let mut assembly = Assembly::default();
+            for (of, which) in coming {
+                let number = which.index(pieces[of].len());
+                taken[of][number] += 1;
+                if let Some(arrived) = assembly.take(&pieces[of][number]).unwrap() {
+                    prop_assert_eq!(arrived, &messages[of][..]);
+                    whole[of] += 1;
+                }
+            }
+            for (whole, taken) in whole.iter().zip(&taken) {
+                prop_assert!(whole <= taken.iter().min().unwrap(), "{} of {:?}", whole, taken);
+            }
+        }
+
         #[test]
         fn no_bytes_make_it_panic(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..20)) {
             let mut assembly = Assembly::default();

@@ -119,6 +119,12 @@ What is run:
   client or server crashed, card pulled, a second connection of the card at the same time. The
   connections that follow are cut in the same way, with all suites.
 
+What is not:
+  Escalation: update.escalation is off, and a card whose upper pair is torn or blocked stays so.
+  Parts of messages: a message is lost, late or doubled as a whole. What is too long for a datagram
+  travels in fragments, but neither client nor server sees one: as long as one is missing, the
+  message has not arrived. docs/interruptions.md says more.
+
 Examples:
   keystorm interrupt
   keystorm interrupt --single --recovery first-contact --nvm undo-log

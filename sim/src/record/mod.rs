@@ -180,10 +180,19 @@ impl Recorder {
         self.tape.as_deref_mut().filter(|tape| message::card(datagram) == Some(tape.card()))
     }
 
-    /// Something happened that concerns every card.
-    pub fn tape_all(&mut self, at: SimTime, event: Event) {
+    /// The server crashes at `at`, and is up again at `until`.
+    pub fn server_crashes(&mut self, at: SimTime, until: SimTime) {
+        self.counts.server_crashes += 1;
         if let Some(tape) = self.tape.as_deref_mut() {
-            tape.push(at, event);
+            tape.crash(at, until);
+        }
+    }
+
+    /// A crash of the server takes a request that has arrived and has not been acted on.
+    pub fn forgotten(&mut self, at: SimTime, datagram: &[u8]) {
+        self.counts.requests_lost_in_crashes += 1;
+        if let Some(tape) = self.tape_about(datagram) {
+            tape.push(at, Event::Forgotten { datagram: datagram.to_vec() });
         }
     }
 

@@ -3,6 +3,8 @@
 //! The recorder traces messages and answers; the world tells what only it knows: what became of a message on the line,
 //! how often a command wrote to memory, when the card was pulled out. `replay/` makes steps of it.
 
+use core::mem;
+
 use keystorm_model::client::Ending;
 use keystorm_model::message;
 use keystorm_model::secure::Direction;
@@ -52,11 +54,23 @@ pub enum Event {
         /// The message.
         datagram: Vec<u8>,
     },
-    /// A message arrives at a server that is down, or whose queue is full.
+    /// A message arrives where nobody takes it.
     Dropped {
-        /// Whether it is down.
-        down: bool,
+        /// Why.
+        why: Dropped,
         /// The message.
+        datagram: Vec<u8>,
+    },
+    /// The server crashes before it has acted on a message that has arrived.
+    Forgotten {
+        /// The message.
+        datagram: Vec<u8>,
+    },
+    /// The server has acted on a request, and crashes before this answer leaves it.
+    Unsent {
+        /// How often it was sent before.
+        copy: u8,
+        /// The answer.
         datagram: Vec<u8>,
     },
     /// The server takes up a message that had to wait so long.
@@ -89,6 +103,17 @@ pub enum Event {
     },
     /// The run is over, and its epilogue begins.
     Epilogue,
+}
+
+/// Why a message that arrives is not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Dropped {
+    /// The server is down.
+    ServerDown,
+    /// Its queue is full.
+    QueueFull,
+    /// The client is down.
+    ClientDown,
 }
 
 /// When a card is pulled out at a command.
@@ -141,6 +166,17 @@ impl Tape {
     pub fn push(&mut self, at: SimTime, event: Event) {
         self.epilogue |= event == Event::Epilogue;
         self.entries.push(Entry { at, epilogue: self.epilogue, event });
+    }
+
+    /// Keeps that the server crashes at `at`, and is up again at `until`. The answers that it is at work on were told with
+    /// the times at which they were to leave: those do not leave any more.
+    pub fn crash(&mut self, at: SimTime, until: SimTime) {
+        for entry in self.entries.iter_mut().filter(|entry| entry.at > at) {
+            if let Event::Sent { direction: Direction::Down, copy, datagram, .. } = &mut entry.event {
+                (entry.at, entry.event) = (at, Event::Unsent { copy: *copy, datagram: mem::take(datagram) });
+            }
+        }
+        self.push(at, Event::ServerDown { until });
     }
 
     /// Keeps what was traced, if it is the card's. A command is kept when it is given, and not again when it is traced.

@@ -8,7 +8,7 @@ use core::fmt;
 
 use keystorm_model::{SimTime, Span};
 
-use crate::record::tape::{Entry, Event};
+use crate::record::tape::{Dropped, Entry, Event};
 
 use super::steps::Step;
 use super::words::{clock, span};
@@ -48,7 +48,7 @@ impl Contention {
                     all.waited += 1;
                     all.waited_for += *waited;
                 }
-                Event::Dropped { down: false, .. } => all.dropped += 1,
+                Event::Dropped { why: Dropped::QueueFull, .. } => all.dropped += 1,
                 _ => {}
             }
         }

@@ -132,7 +132,7 @@ fn add(builder: &mut Builder, seen: &[Seen], place: usize, event: &Seen) {
         Seen::Connected { connection, moments } => {
             tell(Event::Connects { client: None, connection: *connection, writes: 0 });
             if *moments > 0 {
-                builder.remark(Tone::Plain, format!("the card restores its memory in {moments} moments"));
+                builder.remark(Tone::Plain, format!("the card restores its memory in {}", counted(*moments)));
             }
         }
         Seen::Sent { datagram } => tell(sent(seen, place, Direction::Up, datagram)),
@@ -143,7 +143,7 @@ fn add(builder: &mut Builder, seen: &[Seen], place: usize, event: &Seen) {
             tell(Event::Command { command: command.clone(), writes: 0, pulled: None });
             tell(answer.clone().map_or(Event::Gone, Event::Answered));
             if *moments > 0 {
-                builder.remark(Tone::Plain, format!("{moments} moments of writing to memory"));
+                builder.remark(Tone::Plain, format!("{} of writing to memory", counted(*moments)));
             }
             if answer.is_none() {
                 builder.remark(Tone::Harm, "no answer");
@@ -171,6 +171,11 @@ fn add(builder: &mut Builder, seen: &[Seen], place: usize, event: &Seen) {
             builder.add(&Entry { at, epilogue: false, event: Event::Ended(*ending) });
         }
     }
+}
+
+/// `1 moment`, `2 moments`.
+fn counted(moments: u32) -> String {
+    if moments == 1 { "1 moment".into() } else { format!("{moments} moments") }
 }
 
 /// The connection whose client is at work: it sends, or is given an answer that it has not had before.

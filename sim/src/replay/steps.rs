@@ -10,7 +10,7 @@ use keystorm_model::server::ServerEffect;
 use keystorm_model::suite::Sizes;
 use keystorm_model::{ConnectionId, Depth, SimTime, Span};
 
-use crate::record::tape::{Entry, Event, Pulled};
+use crate::record::tape::{Dropped, Entry, Event, Pulled};
 use crate::world::line::{Arrival, Fate};
 
 use super::words::{self, Names, Words, clock, span};
@@ -148,6 +148,8 @@ pub(super) struct Builder {
     command: Option<usize>,
     /// The message that the server was given last.
     at_server: Option<usize>,
+    /// Every message that has arrived at the server since it crashed last.
+    arrived: Vec<(Vec<u8>, usize)>,
 }
 
 impl Builder {
@@ -161,6 +163,7 @@ impl Builder {
             connection: 0,
             command: None,
             at_server: None,
+            arrived: Vec::new(),
         }
     }
 
@@ -212,12 +215,26 @@ impl Builder {
                 self.sent(when, *direction, *copy, *fate, datagram);
             }
             Event::Delivered { direction, datagram } => self.delivered(when, *direction, datagram),
-            Event::Dropped { down, datagram } => {
-                if let Some(step) = self.landed(entry.at, Direction::Up, datagram) {
-                    let why =
-                        if *down { "lost: the server is down" } else { "lost: the server's queue is full" };
+            Event::Dropped { why, datagram } => {
+                let (direction, why) = match why {
+                    Dropped::ServerDown => (Direction::Up, "lost: the server is down"),
+                    Dropped::QueueFull => (Direction::Up, "lost: the server's queue is full"),
+                    Dropped::ClientDown => (Direction::Down, "lost: the client is down"),
+                };
+                if let Some(step) = self.landed(entry.at, direction, datagram) {
                     self.steps[step].remark(Tone::Fault, why);
                 }
+            }
+            Event::Forgotten { datagram } => {
+                let place = self.arrived.iter().rposition(|(arrived, _)| arrived == datagram);
+                // Of a message in parts it is the whole that is forgotten, when its last part has arrived.
+                let step = place.map(|place| self.arrived.remove(place).1).or(self.at_server);
+                self.beside(when, step, Tone::Fault, crash(entry.at, "before it was acted on"));
+            }
+            Event::Unsent { copy, datagram } => {
+                self.message(when, Direction::Down, datagram);
+                self.repeats(*copy);
+                self.remark(Tone::Fault, crash(entry.at, "before it was sent"));
             }
             Event::Waited(waited) => {
                 let text = format!("waits {} for the server", span(*waited));
@@ -243,6 +260,7 @@ impl Builder {
                     Mark::Other,
                     format!("the server crashes, and is up again at {}", clock(*until)),
                 );
+                self.arrived.clear();
             }
             Event::Epilogue => {
                 self.mark(
@@ -307,9 +325,7 @@ impl Builder {
 
     fn sent(&mut self, when: When, direction: Direction, copy: u8, fate: Fate, datagram: &[u8]) {
         let step = self.message(when, direction, datagram);
-        if (1..0x80).contains(&copy) {
-            self.last().remark(Tone::Plain, format!("repeat {copy}"));
-        }
+        self.repeats(copy);
         let lost = |arrival| match arrival {
             Arrival::At(_) => None,
             Arrival::Lost => Some("lost".to_owned()),
@@ -329,6 +345,13 @@ impl Builder {
             if let Arrival::At(due) = arrival {
                 self.ways.push(Way { direction, datagram: datagram.to_vec(), due, step });
             }
+        }
+    }
+
+    /// Says of the last step that it is a repeat, if it is.
+    fn repeats(&mut self, copy: u8) {
+        if (1..0x80).contains(&copy) {
+            self.remark(Tone::Plain, format!("repeat {copy}"));
         }
     }
 
@@ -360,6 +383,7 @@ impl Builder {
         });
         if direction == Direction::Up {
             self.at_server = Some(step);
+            self.arrived.push((datagram.to_vec(), step));
         }
     }
 
@@ -452,6 +476,11 @@ pub(super) fn pages(count: u32) -> String {
     if count == 1 { "1 page written".into() } else { format!("{count} pages written") }
 }
 
+/// That a crash of the server at `at` took a message.
+fn crash(at: SimTime, before: &str) -> String {
+    format!("lost in the server's crash at {}, {before}", clock(at))
+}
+
 fn depth(depth: Depth) -> String {
     format!("depth {depth}")
 }
@@ -470,70 +499,4 @@ fn moment(pulled: Pulled) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use keystorm_model::message::{Header, Message, encode};
-    use keystorm_model::suite::SuiteId;
-    use keystorm_model::{CardId, ClientId};
-
-    fn ms(ms: u64) -> SimTime {
-        SimTime::ZERO + Span::from_ms(ms)
-    }
-
-    fn hello(connection: u64) -> Vec<u8> {
-        let mut datagram = Vec::new();
-        let header = Header { card: CardId(7), connection: ConnectionId(connection), sequence: 0 };
-        encode(header, Message::Hello, &mut datagram);
-        datagram
-    }
-
-    fn told(events: Vec<(u64, Event)>) -> Vec<Step> {
-        let entry = |(at, event)| Entry { at: ms(at), epilogue: false, event };
-        steps(&events.into_iter().map(entry).collect::<Vec<_>>(), SuiteId::Aes128.sizes())
-    }
-
-    fn remarks(step: &Step) -> Vec<&str> {
-        step.remarks.iter().map(|remark| remark.text.as_str()).collect()
-    }
-
-    fn sent(copy: u8, first: Arrival, duplicate: Option<Arrival>) -> Event {
-        let fate = Fate { first, duplicate, reordered: false };
-        Event::Sent { direction: Direction::Up, copy, fate, datagram: hello(1) }
-    }
-
-    #[test]
-    fn copies_of_one_message_are_told_apart_by_their_times() {
-        let arrives = |connection| Event::Delivered { direction: Direction::Up, datagram: hello(connection) };
-        let (client, connection) = (Some(ClientId(0)), ConnectionId(1));
-        let steps = told(vec![
-            (0, Event::Connects { client, connection, writes: 0 }),
-            (0, sent(0, Arrival::At(ms(30)), Some(Arrival::At(ms(60))))),
-            (10, sent(1, Arrival::At(ms(20)), None)),
-            (15, sent(2, Arrival::Lost, None)),
-            (16, sent(3, Arrival::Cut(0, ms(40)), None)),
-            (17, sent(4, Arrival::At(ms(90)), None)),
-            (20, arrives(1)),
-            (30, arrives(1)),
-            (60, arrives(1)),
-        ]);
-        let took: Vec<Option<Span>> = steps.iter().map(|step| step.took).collect();
-        assert_eq!(took, [None, Some(Span::from_ms(30)), Some(Span::from_ms(10)), None, None, None]);
-        assert_eq!(remarks(&steps[1]), ["doubled by the line", "arrives again at 00:00:00.060"]);
-        assert_eq!(remarks(&steps[2]), ["repeat 1"]);
-        assert_eq!(remarks(&steps[3]), ["repeat 2", "lost"]);
-        assert_eq!(remarks(&steps[4]), ["repeat 3", "lost: the line of the site is down"]);
-        assert_eq!(remarks(&steps[5]), ["repeat 4", "under way at the end of the run"]);
-    }
-
-    #[test]
-    fn what_belongs_to_an_earlier_connection_is_late() {
-        let (client, connection) = (Some(ClientId(0)), ConnectionId(2));
-        let steps = told(vec![
-            (0, Event::Connects { client, connection, writes: 1 }),
-            (5, sent(0, Arrival::Lost, None)),
-        ]);
-        assert_eq!((steps[0].connection, steps[1].connection), (2, 1));
-        assert_eq!(remarks(&steps[0]), ["the card restores its memory: 1 page written"]);
-        assert_eq!(remarks(&steps[1]), ["of connection 1", "lost"]);
-    }
-}
+mod tests;

@@ -6,7 +6,7 @@ use keystorm_model::card::transport::Protocol;
 use keystorm_model::card::{PageLayout, WriteMode};
 use keystorm_model::rings::RenewalRule;
 use keystorm_model::server::{Embodiment, Recovery};
-use keystorm_model::suite::{Comparison, Family, SuiteId};
+use keystorm_model::suite::{Comparison, Crypto, Family, SuiteId};
 
 use crate::directory::DirectoryKind;
 use crate::plan::{EngineKind, ReissueWay, ServerKeys};
@@ -232,6 +232,22 @@ pub const FEATURES: &[Feature] = &[
     }),
     feature("a directory in a database", |_, all| set(all, "server.directory", DirectoryKind::Redb.name())),
 ];
+
+/// Decides whether stand-ins take the place of a suite's operations, where that makes a difference. Asymmetric pairs that are
+/// modelled are made in no time, so that a case which leaves the suite open may get any of them, with all its cards.
+///
+/// It has draws of its own: what else a seed's cases are does not depend on it.
+pub(super) fn crypto(dice: &mut Dice, all: &mut Vec<Setting>) {
+    let said = all.iter().find(|(key, _)| key == "fleet.suite").map(|(_, name)| name.as_str());
+    let asymmetric: Vec<_> =
+        SuiteId::ALL.into_iter().filter(|suite| suite.family() == Family::Asymmetric).collect();
+    match said {
+        None if dice.once_in(4) => set(all, "fleet.suite", dice.one(&asymmetric).name()),
+        Some(name) if asymmetric.iter().any(|suite| suite.name() == name) && dice.once_in(2) => {}
+        _ => return,
+    }
+    set(all, "crypto", Crypto::Modelled.name());
+}
 
 /// Faults at named steps: the step, in which a question mark stands for the number of a key, and the rest of the row.
 const PLACED: [(&str, &str); 16] = [

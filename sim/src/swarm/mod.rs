@@ -32,6 +32,8 @@ use features::FEATURES;
 
 /// Settings that the scenario checks refuse are drawn anew so many times at most.
 const DRAWS: u64 = 100;
+/// Where the draws lie that choose between true operations and stand-ins: behind those of every attempt.
+const CRYPTO: u64 = 1 << 15;
 /// Every so many cases one is run twice: equal seeds must give equal digests.
 const TWICE_EVERY: u64 = 8;
 
@@ -54,6 +56,11 @@ pub struct Dice {
 }
 
 impl Dice {
+    /// Those of a case that lie at `place`, below 2^16.
+    fn at(seed: Seed, number: u64, place: u64) -> Dice {
+        Dice { draws: seed.open(Purpose::Swarm, number << 16 | place), next: 0 }
+    }
+
     /// A number below `bound`, which must not be 0.
     pub fn below(&mut self, bound: u32) -> u32 {
         self.next += 1;
@@ -82,9 +89,17 @@ impl Case {
     /// # Panics
     /// If the scenario checks refuse everything that is drawn: a feature is drawn wrong.
     pub fn draw(seed: Seed, number: u64) -> Case {
+        let real = Case::draw_real(seed, number);
+        let mut modelled = real.clone();
+        features::crypto(&mut Dice::at(seed, number, CRYPTO), &mut modelled.settings);
+        if modelled.plan().is_ok() { modelled } else { real }
+    }
+
+    /// Draws everything but stand-ins for true operations.
+    fn draw_real(seed: Seed, number: u64) -> Case {
         let mut last = None;
         for attempt in 0..DRAWS {
-            let mut dice = Dice { draws: seed.open(Purpose::Swarm, number << 16 | attempt), next: 0 };
+            let mut dice = Dice::at(seed, number, attempt);
             let mut settings = features::base(&mut dice);
             for feature in FEATURES {
                 if dice.once_in(2) {

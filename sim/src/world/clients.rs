@@ -10,7 +10,7 @@ use keystorm_reports::results::Phase;
 
 use crate::plan::SessionPlan;
 use crate::record::digest::{Parties, Trace};
-use crate::record::tape::Event;
+use crate::record::tape::{Dropped, Event};
 
 use super::desk::{Holder, Reader, Visit};
 use super::line::Attempt;
@@ -109,8 +109,12 @@ impl World {
         out: &mut Out,
     ) {
         let down = matches!(self.desks[client.index()].reader, Reader::Down { until } if at < until);
-        if self.crashes.is_recalled(client, order) || down {
+        let recalled = self.crashes.is_recalled(client, order);
+        if recalled || down {
             self.recorder.counts.messages_lost += 1;
+            if !recalled && let Some(tape) = self.recorder.tape_about(datagram) {
+                tape.push(at, Event::Dropped { why: Dropped::ClientDown, datagram: datagram.to_vec() });
+            }
             return;
         }
         self.recorder.counts.messages_delivered += 1;
@@ -163,8 +167,9 @@ impl World {
         let desk = &mut self.desks[client.index()];
         let visit = desk.visit.as_mut().expect("a card that was reset is in the reader");
         if !self.rules.implicit_df {
-            // The first command comes before the server has said anything.
-            let renew = self.server.admissible(visit.holder.card, at).0.renew;
+            // The first command comes before the server has said anything. What other cards have been admitted by now is not
+            // asked: within a tick of turmoil's it depends on who comes first.
+            let renew = self.server.next_assignment(visit.holder.card, at).renew;
             self.draw_pull(client, renew);
         }
         let visit = self.desks[client.index()].visit.as_mut().expect("it is still in the reader");

@@ -11,7 +11,6 @@ use keystorm_model::secure::Direction;
 use keystorm_model::{ClientId, SimTime, Span};
 
 use crate::plan::{Mishap, Plan, RandomCrashPlan};
-use crate::record::tape::Event;
 
 use super::World;
 use super::sample::exponential;
@@ -119,8 +118,8 @@ impl World {
     pub(super) fn crash_server(&mut self, at: SimTime, down: Span) {
         let until = at + down;
         self.crashes.crash(at, until);
-        self.recorder.counts.server_crashes += 1;
-        self.recorder.counts.requests_lost_in_crashes += self.station.crash(at, until);
+        let recorder = &mut self.recorder;
+        self.station.crash(at, until, |datagram| recorder.forgotten(at, datagram));
         let mut effects = std::mem::take(&mut self.server_out);
         self.server.restart(&mut effects);
         self.dialogues.restarted();
@@ -129,7 +128,7 @@ impl World {
             self.ledger.violation(at, card, what);
         }
         self.assemblies.retain(|&(_, direction), _| direction == Direction::Down);
-        self.recorder.tape_all(at, Event::ServerDown { until });
+        self.recorder.server_crashes(at, until);
         for &effect in &effects.effects {
             self.note(at, true, effect, &effects);
         }

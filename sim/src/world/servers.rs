@@ -14,7 +14,7 @@ use keystorm_reports::results::{Phase, ServerPart, ServerTime};
 use crate::plan::{Mishap, SessionPlan};
 use crate::record::Origin;
 use crate::record::digest::{Parties, Trace};
-use crate::record::tape::Event;
+use crate::record::tape::{Dropped, Event};
 
 use super::line::Attempt;
 use super::{Out, World, connection_of, sample};
@@ -28,7 +28,7 @@ impl World {
         if self.crashes.is_down(at) {
             self.recorder.counts.messages_lost += 1;
             if let Some(tape) = self.recorder.tape_about(datagram) {
-                tape.push(at, Event::Dropped { down: true, datagram: datagram.to_vec() });
+                tape.push(at, Event::Dropped { why: Dropped::ServerDown, datagram: datagram.to_vec() });
             }
         } else if self.station.is_idle(at) {
             self.delivered(at, client, datagram);
@@ -39,7 +39,7 @@ impl World {
         } else {
             self.recorder.counts.messages_lost += 1;
             if let Some(tape) = self.recorder.tape_about(datagram) {
-                tape.push(at, Event::Dropped { down: false, datagram: datagram.to_vec() });
+                tape.push(at, Event::Dropped { why: Dropped::QueueFull, datagram: datagram.to_vec() });
             }
         }
     }
@@ -188,14 +188,20 @@ impl World {
             self.server.step(at, datagram, &mut effects);
             self.listen(at, datagram, &effects);
             for &effect in &effects.effects {
-                if effect.datagram().is_none() {
+                let Some(answer) = effect.datagram() else {
                     self.note(at, true, effect, &effects);
+                    continue;
+                };
+                let copy = if let ServerEffect::Answer { copy, .. } = effect { copy } else { 0 };
+                let answer = effects.get(answer);
+                if let Some(tape) = self.recorder.tape_about(answer) {
+                    tape.push(at, Event::Unsent { copy, datagram: answer.to_vec() });
                 }
             }
             effects.clear();
             self.server_out = effects;
         } else {
-            self.recorder.counts.requests_lost_in_crashes += 1;
+            self.recorder.forgotten(at, datagram);
         }
         self.crash_server(at, down);
     }

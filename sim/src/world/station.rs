@@ -77,15 +77,15 @@ impl Station {
         true
     }
 
-    /// Forgets what waits and is being served at `at`; from `until` on every core is free. Returns how many waited.
-    pub fn crash(&mut self, at: SimTime, until: SimTime) -> u64 {
+    /// Forgets what waits and is being served at `at`; from `until` on every core is free. Each datagram that waited is
+    /// given to `lost`.
+    pub fn crash(&mut self, at: SimTime, until: SimTime, mut lost: impl FnMut(&[u8])) {
         self.settle(at);
-        let lost = self.queue.len() as u64;
-        self.spare.extend(self.queue.drain(..).map(|waiting| waiting.datagram));
+        let forgotten = self.queue.drain(..).map(|waiting| waiting.datagram);
+        self.spare.extend(forgotten.inspect(|datagram| lost(datagram)));
         let cores = self.free_at.len();
         self.free_at.clear();
         self.free_at.extend(std::iter::repeat_n(Reverse(until), cores));
-        lost
     }
 
     /// How many datagrams wait.
@@ -168,7 +168,9 @@ mod tests {
             station.occupy(us(0), SERVICE);
         }
         assert!(station.enqueue(us(1), ClientId(1), b"a"));
-        assert_eq!((station.crash(us(5), us(9)), station.waiting(), station.next_start()), (1, 0, None));
+        let mut lost = Vec::new();
+        station.crash(us(5), us(9), |datagram| lost.push(datagram.to_vec()));
+        assert_eq!((lost.len(), station.waiting(), station.next_start()), (1, 0, None));
         assert!(!station.is_idle(us(8)) && station.is_idle(us(9)));
         assert_eq!(station.queued(), 4_000, "it waited in vain");
     }

@@ -286,7 +286,8 @@ impl World {
     fn draw_trouble(&self, at: SimTime, card: CardId, connection: ConnectionId) -> Vec<Strike> {
         let faults = &self.plan.faults;
         let mut draws = Seed(self.plan.seed).open(Purpose::Fault, connection.0);
-        let renewed = self.server.admissible(card, at).0.renew.map(|due| {
+        // What other cards have been admitted by now is not asked: within a tick of turmoil's it depends on who comes first.
+        let renewed = self.server.next_assignment(card, at).renew.map(|due| {
             let (embodiment, way) = self.server.rules().renewal(card, due);
             (way, embodiment.keys(self.kind.shape, due.depth).count() as u32)
         });

@@ -17,6 +17,7 @@ use keystorm_model::card::transport::Protocol;
 use keystorm_model::card::{PageLayout, WriteMode};
 use keystorm_model::server::{Embodiment, Recovery, RootRenewal, Spread};
 use keystorm_model::suite::{Crypto, Family, Sizes, SuiteId};
+use keystorm_reports::results::PairState;
 use tempfile::TempDir;
 
 /// Something that goes wrong, or is tight, in a scenario.
@@ -191,6 +192,25 @@ pub(crate) const FAULTS: &[Fault] = &[
             "server.costs.commit=1ms",
         ],
     ),
+    by_clock(
+        "torn upper pairs and cards put in again, at a server that says later",
+        &[
+            "fleet.internal_keys=4",
+            "fleet.external_keys=4",
+            "card.nvm=in-place",
+            "card.page=32",
+            "faults.pull=45%",
+            "faults.reinsert=25%",
+            "update.periods=['30d']",
+            "update.escalation=true",
+            "update.spread=admission",
+            "update.spread_admits=4",
+            "update.spread_interval=3s",
+            "update.spread_open=2",
+            "load.repeat=7s",
+            "load.retry_visit.visits=6",
+        ],
+    ),
 ];
 
 /// One combination of the tables.
@@ -359,6 +379,9 @@ impl Coverage {
         for (name, fired) in finished.iter().flat_map(|run| &run.faults) {
             *self.entries.entry(format!("{name} strikes")).or_default() |= *fired > 0;
         }
+        let escalated_late = finished.iter().any(|run| meets_escalation_and_admission(&run.finished));
+        *self.entries.entry("escalation, admission and reinsertion meet".into()).or_default() |=
+            escalated_late;
     }
 
     /// Everything in every table has been compared, and has had its effect.
@@ -385,6 +408,20 @@ impl Coverage {
         }
         assert!(self.scenarios > 0 && self.cards > 0);
     }
+}
+
+/// Whether a server that told cards "later" renewed a pair which was not due, and cards were put in again meanwhile.
+fn meets_escalation_and_admission(run: &Finished) -> bool {
+    let plan = run.world.plan();
+    let one_depth = plan.update.periods.len() == 1 && plan.update.orders.is_empty();
+    let reinserted =
+        run.results.faults.iter().any(|fault| fault.fault == "card put in again" && fault.fired > 0);
+    let mut cards = run.world.card_rows(|_| true);
+    plan.update.escalation
+        && one_depth
+        && reinserted
+        && run.results.counts.updates_deferred > 0
+        && cards.any(|card| card.depths[1].state == PairState::New)
 }
 
 /// What a plan exercises of all that can go wrong. A new field of these plans does not compile until it is named

@@ -15,6 +15,7 @@ mod faults;
 mod fragments;
 mod garbage;
 mod interrupt;
+mod interruptions_page;
 mod issuing;
 mod load;
 mod mishaps;

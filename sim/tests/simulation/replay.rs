@@ -15,7 +15,7 @@ use keystorm_reports::read_interruption;
 use keystorm_reports::results::Outcome;
 
 use crate::common::{
-    Summary, assert_code, cards, keystorm, names_in, reduced, run, run_reduced, stderr, stdout,
+    Summary, assert_code, cards, keystorm, names_in, quiet_but, reduced, run, run_reduced, stderr, stdout,
 };
 
 /// A life, what it was made of, and the run.
@@ -255,8 +255,71 @@ fn a_run_that_does_not_come_out_again_ends_with_5() {
     assert!(stderr(&output).contains("summary.csv: it has no column trace_digest"), "{}", stderr(&output));
 }
 
+/// How many steps of all lives together have a remark that contains `text`.
+fn remarked(lives: &[Life], text: &str) -> u64 {
+    let steps = lives.iter().flat_map(|life| &life.steps);
+    steps.filter(|step| step.remarks.iter().any(|remark| remark.text.contains(text))).count() as u64
+}
+
+/// What the run counts as lost is told of one card or another, each message for its own reason, and nothing else is said to
+/// be under way.
+#[test]
+fn every_message_that_a_crash_takes_is_told_of_its_card() {
+    let busy = [
+        "fleet.cards=16",
+        "fleet.clients=16",
+        "fleet.sites=1",
+        "server.cores=1",
+        "server.costs.receive=90ms",
+        "load.window=2s",
+        "line.retry.tries=9",
+        "faults.server_down=[{at='4s',for='300ms'},{at='6s',for='5ms'}]",
+        "faults.client_down=[{client=2,at='3s',for='2s'},{client=9,at='5s',for='2s'}]",
+    ];
+    let plan = |engine: EngineKind| quiet_but(&[&busy[..], &[&format!("engine={}", engine.name())]].concat());
+    let told = |engine| -> (Vec<Life>, Finished) {
+        let plan = plan(engine);
+        let lives = (0..plan.fleet.cards).map(|card| replayed(&plan, card, false).life).collect();
+        (lives, run(plan))
+    };
+    let (lives, finished) = told(EngineKind::Events);
+    let counts = &finished.results.counts;
+    let [unsent, forgotten] =
+        ["before it was sent", "before it was acted on"].map(|what| remarked(&lives, what));
+    let [server, client] =
+        ["lost: the server is down", "lost: the client is down"].map(|what| remarked(&lives, what));
+    assert!(
+        unsent > 0 && forgotten > 0 && server > 0 && client > 0,
+        "{unsent} {forgotten} {server} {client}"
+    );
+    assert_eq!(unsent + server + client, counts.messages_lost);
+    assert_eq!(forgotten, counts.requests_lost_in_crashes);
+    assert_eq!((remarked(&lives, "under way"), counts.messages_in_flight), (0, 0));
+    let (other, _) = told(EngineKind::Turmoil);
+    for (one, other) in lives.iter().zip(&other) {
+        assert_eq!(one.steps, other.steps, "{:?}", one.subject);
+    }
+}
+
+/// The answer is worked out, and the crash comes before it is on the line; or the request is not acted on at all.
+#[test]
+fn a_crash_at_a_named_step_tells_of_the_request_or_of_the_answer() {
+    for (kind, said, lost) in [
+        ("after", "before it was sent", "SessionSeed"),
+        ("before", "before it was acted on", "UpdateVerdict"),
+    ] {
+        let place =
+            format!("faults.place=[{{card=17,step='UpdateVerdict',kind='server crash {kind}',for='1s'}}]");
+        let life = replayed(&quiet_but(&["engine=events", &place]), 17, false).life;
+        let about = |step: &&steps::Step| step.remarks.iter().any(|remark| remark.text.contains(said));
+        let step = life.steps.iter().find(about).unwrap_or_else(|| panic!("{}", table::text(&life)));
+        let Action::Message { words, .. } = &step.action else { panic!("{step:?}") };
+        assert_eq!(words.name, lost, "{}", table::text(&life));
+    }
+}
+
 /// A small matrix, in `matrix`, and its rows.
-fn with_matrix(arguments: &[&str]) -> (tempfile::TempDir, Vec<BTreeMap<String, String>>) {
+pub(crate) fn with_matrix(arguments: &[&str]) -> (tempfile::TempDir, Vec<BTreeMap<String, String>>) {
     let dir = tempfile::tempdir().unwrap();
     let all = [&["interrupt", "--out", "matrix", "--suite", "aes-128", "--depth", "0"], arguments].concat();
     assert_code(&keystorm(dir.path(), &all), 0);

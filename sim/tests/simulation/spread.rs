@@ -72,6 +72,31 @@ fn a_server_admits_no_more_than_it_wants_and_every_card_in_the_end() {
     }
 }
 
+/// From the Challenge that assigns a renewal to the OK that commits it a connection takes eight ways of a second, so that each
+/// place that is open serves a card in eight seconds at most: 30 in four minutes. Every card comes four times, and without
+/// the limit all 100 are renewed.
+#[test]
+fn no_more_renewals_are_open_at_once_than_the_server_wants() {
+    let slow = ["line.loss=0", "faults.pull=0", "line.delay={fixed='1s'}", "line.retry.first=9s"];
+    for (open, recovery) in [1, 2, 3].into_iter().zip(Recovery::ALL) {
+        let most = open * (4 * 60 / 8);
+        let admission = [
+            "update.spread=admission",
+            &format!("update.spread_open={open}"),
+            &format!("update.recovery={}", recovery.name()),
+        ];
+        let finished = agreed(&[&OFTEN[..], &slow, &admission].concat());
+        let counts = &finished.results.counts;
+        assert_eq!(counts.updates_interrupted, 0, "nothing goes on beyond the limit");
+        let started = counts.updates_started;
+        assert!((most / 2..=most).contains(&started), "{open} open: {started} of {most} at most");
+        assert!(counts.updates_deferred > 100, "{counts:?}");
+        // What is open at the end is a card's only chance under first-contact.
+        let spent = if recovery == Recovery::FirstContact { open } else { 0 };
+        assert!(renewed(&finished) as u64 + spent >= 100, "the epilogue admits everybody else: {counts:?}");
+    }
+}
+
 #[test]
 fn a_server_without_limits_tells_nobody_later() {
     let finished = agreed(&OFTEN);
