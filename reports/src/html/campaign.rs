@@ -176,7 +176,10 @@ impl StoredCampaign {
     /// `comparison.csv`; a plan varies one key only, and has its own table.
     fn comparison_table(&self) -> Option<Table> {
         let rows = Rows::of(&comparison_table(&self.shape.keys()), &self.points);
-        self.plan.is_none().then(|| Table::of("What the points cost", &rows, &[]))
+        // Their ends would make it twice as wide.
+        let figures: Vec<&str> =
+            rows.header.iter().map(String::as_str).filter(|name| !name.contains("_ci95_")).collect();
+        self.plan.is_none().then(|| Table::of("What the points cost", &rows, &figures))
     }
 
     fn differences_table(&self, shown: &[(Measure, &str)]) -> Option<Table> {
