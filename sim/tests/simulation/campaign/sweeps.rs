@@ -133,7 +133,6 @@ fn a_comparison_follows_from_the_runs() {
         for name in ["session_ms_p99", "update_ms_p50", "server_busy_cores_peak", "cards_stranded"] {
             for end in ["ci95_low", "ci95_high"].map(|end| format!("{name}_{end}")) {
                 assert_eq!(point[&end], swept[&end], "{end}");
-                assert_eq!(point[&end].is_empty(), point[name].is_empty(), "{end}");
             }
         }
         for name in
@@ -143,7 +142,7 @@ fn a_comparison_follows_from_the_runs() {
             let ends = [number(&format!("{name}_ci95_low")), number(&format!("{name}_ci95_high"))];
             assert!(ends[0] <= number(name) && number(name) <= ends[1], "{name}: {ends:?}");
         }
-        assert!(point["line_bytes_per_session_ci95_low"] < point["line_bytes_per_session_ci95_high"]);
+        assert_ne!(point["server_busy_cores_peak_ci95_high"], "", "both runs have it");
     }
     for cost in ["line_bytes_per_session", "nvm_writes_per_card", "points_of_interruption", "session_ms_p50"]
     {
