@@ -90,6 +90,12 @@ is), of counts also the upper end of the share's (`_share_high`).
 
 A key that is also a column of summary.csv, such as `engine`, has the column `varied_engine`.
 
+With `--format json` `keystorm sweep`, `keystorm merge` and `keystorm plan` print one object. Of a sweep: `kind`, `directory`, `varied`
+(the keys), `points`, each with the columns of sweep.csv and with `cards_stranded_total` of `cards_total` in all its runs and
+`card_times`, and `points_not_sure_enough` for `--until`. Of a part that `--shard` makes: `part`, `parts` and `runs_missing`. Of a plan: `varied`
+(the key), `bounds`, `answer` (`null`: no value is shown to keep them), `monotone`, `undecided_before_answer`, `looks` (after how many runs a
+value was looked at), their joint `confidence`, and `values`, each with the columns of plan.csv. An empty cell is `null`.
+
 `report.html`: the main figures over what varies with their 95 % intervals, the latency distributions of the points one
 upon the other, and the tables, on one page. The key that was given first is on the axis below, and there is a line for
 each combination of the others. `keystorm report DIR` makes the tables of a sweep and the page again from `runs/` (the page

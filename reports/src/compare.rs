@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::campaign::estimate::difference;
-use crate::campaign::{Measure, PointRows, RunRecord, measures, text::columns};
+use crate::campaign::{Measure, PointRows, measures, tables::paired, text::columns};
 use crate::html::{StoredCampaign, StoredRun};
 use crate::statistics::{CONFIDENCE, Estimate, Interval, welch};
 
@@ -153,19 +153,27 @@ struct Contrast {
 }
 
 impl Contrast {
-    /// Paired by seed where both have the same seeds: with common random numbers most of what differs by chance differs
-    /// alike. By Welch's t on all runs otherwise.
-    fn of(a: &PointRows, b: &PointRows, measure: &Measure) -> Option<Contrast> {
-        let pairs = pairs(a, b);
-        let paired = pairs.is_some();
-        let (difference, figures) = match pairs {
-            Some(pairs) => difference(&pairs, measure)?,
-            None => {
+    /// Every measure that both points have. Paired by seed where both have the same seeds: seeds that some runs have in common
+    /// are no reason to drop the others. By Welch's t on all runs otherwise.
+    fn all(a: &PointRows, b: &PointRows, measures: &[Measure]) -> Vec<Contrast> {
+        let pairs = paired(a, b);
+        let paired = pairs.len() == a.runs.len() && pairs.len() == b.runs.len();
+        let of = |measure: &Measure| {
+            let (difference, figures) = if paired {
+                difference(&pairs, measure)?
+            } else {
                 let (a, b) = (a.estimate(measure)?, b.estimate(measure)?);
                 (welch(&a, &b), [a.figure, b.figure])
-            }
+            };
+            Some(Contrast {
+                point: a.values.join(", "),
+                measure: measure.clone(),
+                figures,
+                difference,
+                paired,
+            })
         };
-        Some(Contrast { point: a.values.join(", "), measure: measure.clone(), figures, difference, paired })
+        measures.iter().filter_map(of).collect()
     }
 
     fn interval(&self) -> Option<Interval> {
@@ -207,27 +215,59 @@ impl Contrast {
     }
 }
 
-/// The runs of two points with one seed, if both have the same seeds.
-fn pairs<'r>(a: &'r PointRows, b: &'r PointRows) -> Option<Vec<(&'r RunRecord, &'r RunRecord)>> {
-    let partner = |run: &RunRecord| b.runs.iter().find(|other| other.cell("seed") == run.cell("seed"));
-    let pairs: Vec<_> = a.runs.iter().map(|run| Some((run, partner(run)?))).collect::<Option<_>>()?;
-    (pairs.len() == b.runs.len()).then_some(pairs)
+/// A value of a key that varies.
+struct Said<'v> {
+    words: &'v str,
+    /// What a scenario's reader takes it for; `None`: this version does not read it.
+    meaning: Option<String>,
 }
 
-/// Whether two values of a key mean the same: `0%` is `0`, and `5%` is `0.05`.
-fn is_same(a: &str, b: &str) -> bool {
-    let number = |text: &str| match text.strip_suffix('%') {
-        Some(percent) => percent.trim().parse::<f64>().ok().map(|percent| percent / 100.0),
+impl<'v> Said<'v> {
+    /// What a point says of these keys; `place` is where it says it of each.
+    fn all(
+        keys: &[String],
+        point: &'v PointRows,
+        place: impl Fn(usize) -> usize,
+        meaning: &impl Fn(&str, &str) -> Option<String>,
+    ) -> Vec<Said<'v>> {
+        let said = |(number, key): (usize, &String)| {
+            let words = point.values[place(number)].as_str();
+            Said { words, meaning: meaning(key, words) }
+        };
+        keys.iter().enumerate().map(said).collect()
+    }
+
+    /// Whether two values of a key mean the same: `1s` is `1000ms`. Where the reader does not know one of them, numbers
+    /// do: `5%` is `0.05`.
+    fn is_same(&self, other: &Said<'_>) -> bool {
+        if self.words == other.words {
+            return true;
+        }
+        if let (Some(one), Some(other)) = (&self.meaning, &other.meaning) {
+            return one == other;
+        }
+        let [one, other] = [number(self.words), number(other.words)];
+        one.zip(other).is_some_and(|(one, other)| (one - other).abs() <= 1e-12 * one.abs())
+    }
+}
+
+fn number(text: &str) -> Option<f64> {
+    match text.strip_suffix('%') {
+        Some(percent) => Some(percent.trim().parse::<f64>().ok()? / 100.0),
         None => text.parse().ok(),
-    };
-    a == b || number(a).zip(number(b)).is_some_and(|(a, b)| (a - b).abs() <= 1e-12 * a.abs())
+    }
 }
 
-/// Holds campaign `b` against campaign `a`, point by point.
+/// Holds campaign `b` against campaign `a`, point by point. `meaning` says what a value of a key means, in one way of all
+/// in which it can be written; `None`: it cannot be read.
 ///
 /// # Errors
 /// If they do not vary the same keys, or have no point in common.
-pub fn compare_campaigns(a: &StoredCampaign, b: &StoredCampaign) -> Result<Comparison, String> {
+pub fn compare_campaigns(
+    a: &StoredCampaign,
+    b: &StoredCampaign,
+    meaning: impl Fn(&str, &str) -> Option<String>,
+) -> Result<Comparison, String> {
     let [keys, other] = [a.shape.keys(), b.shape.keys()];
     let places: Option<Vec<usize>> =
         keys.iter().map(|key| other.iter().position(|other| other == key)).collect();
@@ -238,20 +278,23 @@ pub fn compare_campaigns(a: &StoredCampaign, b: &StoredCampaign) -> Result<Compa
             other.join(", ")
         ));
     };
-    let same = |of_a: &PointRows, of_b: &PointRows| {
-        of_a.values.iter().zip(&places).all(|(value, &place)| is_same(value, &of_b.values[place]))
+    // In the order of A's keys.
+    let of_a = |point| Said::all(&keys, point, |place| place, &meaning);
+    let of_b = |point| Said::all(&keys, point, |place| places[place], &meaning);
+    let in_b: Vec<Vec<Said<'_>>> = b.points.iter().map(of_b).collect();
+    let partner = |point| {
+        let here = of_a(point);
+        let same = |there: &Vec<Said<'_>>| here.iter().zip(there).all(|(one, other)| one.is_same(other));
+        in_b.iter().position(same).map(|place| &b.points[place])
     };
-    let common: Vec<(&PointRows, &PointRows)> = (a.points.iter())
-        .filter_map(|of_a| Some((of_a, b.points.iter().find(|of_b| same(of_a, of_b))?)))
-        .collect();
+    let common: Vec<(&PointRows, &PointRows)> =
+        a.points.iter().filter_map(|point| Some((point, partner(point)?))).collect();
     if common.is_empty() {
         return Err(format!("A and B have no value of {} in common", keys.join(", ")));
     }
     let scenario = different_keys(&a.shape.scenario_text, &b.shape.scenario_text);
     let all = measures();
-    let contrasts: Vec<Contrast> = (common.iter())
-        .flat_map(|(a, b)| all.iter().filter_map(|measure| Contrast::of(a, b, measure)))
-        .collect();
+    let contrasts: Vec<Contrast> = common.iter().flat_map(|(a, b)| Contrast::all(a, b, &all)).collect();
     let significant: Vec<&Contrast> = contrasts.iter().filter(|contrast| contrast.is_significant()).collect();
 
     let mut text = String::new();

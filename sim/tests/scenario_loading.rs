@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use keystorm::plan::{ArrivalsPlan, DelayPlan, EngineKind, LossPlan, Plan};
-use keystorm::scenario::{init_template, load};
+use keystorm::scenario::{init_template, load, meaning};
 use keystorm_model::suite::SuiteId;
 use keystorm_model::{Ratio, SimTime, Span};
 use tempfile::TempDir;
@@ -275,4 +275,26 @@ fn the_template_needs_no_other_file() {
     assert_eq!(plan.fleet.cards, 1_000);
     let bare = loaded("horizon = '1s'\n[fleet]\ncards = 1\nclients = 1\n", &[]);
     assert_eq!(plan.server.costs, bare.server.costs, "the figures that it shows are the defaults");
+}
+
+#[test]
+fn a_value_means_the_same_however_it_is_written() {
+    for (key, one, other) in [
+        ("load.window", "1s", "1000ms"),
+        ("line.loss", "2%", "1/50"),
+        ("line.loss", "'2%'", "2/100"),
+        ("fleet.cards", "1_000", "1000"),
+        ("line.up", "30kbit/s", "30000"),
+        ("update.periods", "['30d','360d']", "[\"720h\", \"360d\"]"),
+        ("line.delay", "{fixed='80ms'}", "{ fixed = \"0.08s\" }"),
+        ("faults.outage", "[{site=0,at='60s',for='2s'}]", "[{for='2s',at='1min',site=0}]"),
+    ] {
+        let said = meaning(key, one);
+        assert!(said.is_some(), "{key}={one}");
+        assert_eq!(said, meaning(key, other), "{key}: {one}, {other}");
+    }
+    assert_ne!(meaning("load.window", "1s"), meaning("load.window", "1ms"));
+    for (key, value) in [("load.window", "1"), ("line.loss", "0.02"), ("load.widnow", "1s")] {
+        assert_eq!(meaning(key, value), None, "{key}={value}");
+    }
 }

@@ -1,9 +1,11 @@
 //! The directory of a campaign: continued or refused, never replaced.
 //!
 //! It holds a manifest that never changes, one file per finished run, and the tables that are made of them. Every file is
-//! written beside its name, synced and renamed: whatever has a name is whole, also after `kill -9`.
+//! written beside its name, synced and renamed: whatever has a name is whole, also after `kill -9`. What that leaves
+//! half-written is removed when the campaign goes on. Several processes may work on one campaign; each holds the directory
+//! by a lock on the manifest, which ends with the process however it ends, so that nothing of a living one is removed.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -22,6 +24,8 @@ const RUNS: &str = "runs";
 #[derive(Debug)]
 pub struct CampaignDir {
     place: PathBuf,
+    /// The manifest, locked; `None` where the file system knows no locks.
+    _held: Option<File>,
 }
 
 impl CampaignDir {
@@ -40,14 +44,13 @@ impl CampaignDir {
             // Nothing is there, or something that is refused.
             let dir = RunDir::prepare_campaign(place)?;
             dir.file(MANIFEST_FILE, |file| write_json(file, manifest))?;
-            return Ok(CampaignDir { place: dir.commit()? });
+            let place = dir.commit()?;
+            return Ok(CampaignDir { _held: hold(&place), place });
         }
-        let there = CampaignDir { place: place.to_owned() };
-        match differs(&there.manifest()?, manifest) {
-            None => Ok(there),
-            Some(what) => {
-                Err(DirError::InTheWay { path: place.to_owned(), what: format!("another campaign ({what})") })
-            }
+        let place = place.to_owned();
+        match differs(&manifest_at(&place)?, manifest) {
+            None => Ok(CampaignDir { _held: tidy_and_hold(&place), place }),
+            Some(what) => Err(DirError::InTheWay { path: place, what: format!("another campaign ({what})") }),
         }
     }
 
@@ -57,7 +60,7 @@ impl CampaignDir {
     /// If it is not.
     pub fn existing(place: &Path, kind: &str) -> Result<CampaignDir, DirError> {
         check_kind(place, kind)?;
-        Ok(CampaignDir { place: place.to_owned() })
+        Ok(CampaignDir { _held: hold(place), place: place.to_owned() })
     }
 
     /// Where it is.
@@ -70,9 +73,7 @@ impl CampaignDir {
     /// # Errors
     /// If it cannot be read.
     pub fn manifest(&self) -> Result<Value, DirError> {
-        let path = self.place.join(MANIFEST_FILE);
-        let text = fs::read_to_string(&path).map_err(DirError::io("read", &path))?;
-        serde_json::from_str(&text).map_err(|error| DirError::io("read", &path)(error.into()))
+        manifest_at(&self.place)
     }
 
     fn run_path(&self, point: u32, replication: u32) -> PathBuf {
@@ -133,6 +134,51 @@ impl CampaignDir {
         let table = differences_table(axes);
         self.file(table.file(), |file| table.write(file, differences(points, base)))
     }
+}
+
+fn manifest_at(place: &Path) -> Result<Value, DirError> {
+    let path = place.join(MANIFEST_FILE);
+    let text = fs::read_to_string(&path).map_err(DirError::io("read", &path))?;
+    serde_json::from_str(&text).map_err(|error| DirError::io("read", &path)(error.into()))
+}
+
+/// Holds the directory as long as the file is open, together with whoever else does.
+fn hold(place: &Path) -> Option<File> {
+    let manifest = File::open(place.join(MANIFEST_FILE)).ok()?;
+    manifest.lock_shared().ok()?;
+    Some(manifest)
+}
+
+/// The same; if nobody else holds it, what a killed process left half-written is removed before. Nobody writes in the
+/// directory before they hold it.
+fn tidy_and_hold(place: &Path) -> Option<File> {
+    // On some file systems only who may write gets a lock against all others.
+    let manifest = OpenOptions::new().read(true).write(true).open(place.join(MANIFEST_FILE)).ok()?;
+    if manifest.try_lock().is_ok() {
+        remove_half_written(place);
+        remove_half_written(&place.join(RUNS));
+        manifest.unlock().ok()?;
+    }
+    manifest.lock_shared().ok()?;
+    Some(manifest)
+}
+
+/// Best effort: what cannot be removed is in nobody's way.
+fn remove_half_written(dir: &Path) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(is_half_written) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Whether this is a name under which [`write_whole`] writes a file of a campaign.
+fn is_half_written(name: &str) -> bool {
+    let parts = name.strip_prefix('.').and_then(|name| name.rsplit_once(".tmp-"));
+    parts.is_some_and(|(file, process)| {
+        let ours = [".json", ".csv", ".html"].iter().any(|end| file.ends_with(end));
+        ours && !process.is_empty() && process.bytes().all(|byte| byte.is_ascii_digit())
+    })
 }
 
 fn write_json(file: &mut RunFile, value: &Value) -> io::Result<()> {

@@ -6,6 +6,7 @@
 mod comparison;
 mod dir;
 pub(crate) mod estimate;
+mod json;
 mod measures;
 mod plan;
 mod record;
@@ -17,6 +18,7 @@ mod until;
 pub use comparison::comparison_table;
 pub use dir::CampaignDir;
 pub(crate) use dir::write_whole;
+pub use json::{Found, plan_json, sweep_json};
 pub use measures::{Aim, Measure, measures};
 pub use plan::{Bound, Standing, Tried, plan_table, plan_text};
 pub use record::{DISTRIBUTIONS, RunRecord};

@@ -1,5 +1,7 @@
 //! `runs.csv`, `sweep.csv` and `differences.csv`.
 
+use std::collections::BTreeMap;
+
 use super::estimate::{difference, estimate};
 use super::measures::{Aim, Measure, measures};
 use super::record::{RunRecord, merged};
@@ -215,14 +217,20 @@ impl Difference {
     }
 }
 
-/// The paired differences of every point but the base from `base`. Runs with the same seed are paired: with common random
-/// numbers most of what differs between runs by chance differs at both points alike.
+/// The runs of two points that have the same seed, in the order of the first point's: with common random numbers most of
+/// what differs between runs by chance differs at both points alike. Runs whose seed the other point lacks are left out.
+pub(crate) fn paired<'r>(a: &'r PointRows, b: &'r PointRows) -> Vec<(&'r RunRecord, &'r RunRecord)> {
+    let partners: BTreeMap<&str, &RunRecord> =
+        b.runs.iter().filter_map(|run| Some((run.cell("seed")?, run))).collect();
+    a.runs.iter().filter_map(|run| Some((run, *partners.get(run.cell("seed")?)?))).collect()
+}
+
+/// The paired differences of every point but the base from `base`: of runs with the same seed.
 pub fn differences(points: &[PointRows], base: &PointRows) -> Vec<Difference> {
     let mut rows = Vec::new();
     for point in points.iter().filter(|point| point.point != base.point) {
+        let pairs = paired(base, point);
         for measure in measures() {
-            let pairs = base.runs.iter().zip(&point.runs);
-            let pairs: Vec<_> = pairs.filter(|(base, run)| run.cell("seed") == base.cell("seed")).collect();
             let found = difference(&pairs, &measure);
             let values: Vec<f64> = (pairs.iter())
                 .filter_map(|(base, run)| Some(run.number(&measure.name)? - base.number(&measure.name)?))

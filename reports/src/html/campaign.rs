@@ -30,6 +30,9 @@ const SHOWN: [(&str, &str); 8] = [
     ("line_bytes", "Bytes handed to the lines"),
 ];
 
+/// Where the counts begin among them.
+const COUNTS_FROM: usize = 4;
+
 /// A campaign as its directory holds it.
 #[derive(Clone, Debug)]
 pub struct StoredCampaign {
@@ -158,10 +161,18 @@ impl StoredCampaign {
         Table::of(format!("Values that were tried; {}", bounds.join(", ")), plan, &shown)
     }
 
-    /// `sweep.csv`, the figures that are shown.
-    fn points_table(&self, shown: &[(Measure, &str)]) -> Table {
+    /// `sweep.csv`, the figures that are shown: some in each table, so that paper is wide enough for it.
+    fn points_tables(&self, shown: &[(Measure, &str)]) -> Vec<Table> {
+        let rows = Rows::of(&sweep_table(&self.shape.keys()), &self.points);
+        let (latency_and_load, counts) = shown.split_at(COUNTS_FROM);
+        vec![
+            self.points_table("latency and load", &rows, latency_and_load),
+            self.points_table("counts, means over the runs", &rows, counts),
+        ]
+    }
+
+    fn points_table(&self, what: &str, rows: &Rows, shown: &[(Measure, &str)]) -> Table {
         let keys = self.shape.keys();
-        let rows = Rows::of(&sweep_table(&keys), &self.points);
         let figures = shown.iter().flat_map(|(measure, _)| {
             let name = &measure.name;
             let ends = [format!("{name}_ci95_low"), format!("{name}_ci95_high")];
@@ -170,13 +181,16 @@ impl StoredCampaign {
         let first = ["point".to_owned()].into_iter().chain(keys.iter().map(|key| axis_column(key)));
         let wanted: Vec<String> = first.chain(["replications".to_owned()]).chain(figures).collect();
         let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
-        Table::of("Points, with 95 % intervals", &rows, &wanted)
+        Table::of(format!("Points, with 95 % intervals: {what}"), rows, &wanted)
     }
 
     /// `comparison.csv`; a plan varies one key only, and has its own table.
     fn comparison_table(&self) -> Option<Table> {
         let rows = Rows::of(&comparison_table(&self.shape.keys()), &self.points);
-        self.plan.is_none().then(|| Table::of("What the points cost", &rows, &[]))
+        // Their ends would make it twice as wide.
+        let figures: Vec<&str> =
+            rows.header.iter().map(String::as_str).filter(|name| !name.contains("_ci95_")).collect();
+        self.plan.is_none().then(|| Table::of("What the points cost", &rows, &figures))
     }
 
     fn differences_table(&self, shown: &[(Measure, &str)]) -> Option<Table> {
@@ -202,7 +216,7 @@ struct Page<'c> {
     percentiles: Vec<Figure>,
     percentiles_note: String,
     comparison: Option<Table>,
-    points: Table,
+    points: Vec<Table>,
     differences: Option<Table>,
     command: String,
     scenario_text: &'c str,
@@ -242,7 +256,7 @@ pub fn campaign_page(campaign: &StoredCampaign) -> String {
             .collect(),
         percentiles_note: first_of(few.min(super::plot::INKS), few, "points"),
         comparison: campaign.comparison_table(),
-        points: campaign.points_table(&shown),
+        points: campaign.points_tables(&shown),
         differences: campaign.differences_table(&shown),
         command: campaign.command(),
         scenario_text: &campaign.shape.scenario_text,

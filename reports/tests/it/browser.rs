@@ -1,4 +1,5 @@
-//! The pages in a real browser, where Chromium is installed: nothing overflows on a phone, and the console stays empty.
+//! The pages in a real browser, where Chromium is installed: nothing overflows on a phone, a desk's screen or paper, and the
+//! console stays empty.
 
 use std::fs;
 use std::path::Path;
@@ -9,8 +10,8 @@ use keystorm_reports::html::{REPORT_FILE, write_campaign_page};
 use crate::html::{plan, run, sweep};
 use crate::sample::{manifest, results};
 
-/// Says in the title how wide the page is, which elements are wider than the window without scrolling in themselves, and which
-/// columns with a verdict must be scrolled to.
+/// Says in the title how wide the page is, which elements are wider than the window without scrolling in themselves, which
+/// columns with a verdict must be scrolled to, and which elements scroll.
 const MEASURE: &str = "<script>addEventListener('load', () => {
   const room = document.documentElement.clientWidth;
   const scrolls = (e) => e && (getComputedStyle(e).overflowX === 'auto' || scrolls(e.parentElement));
@@ -19,7 +20,9 @@ const MEASURE: &str = "<script>addEventListener('load', () => {
     .filter((e) => e.getBoundingClientRect().right > room + 1 && !scrolls(e)).map((e) => e.tagName);
   const far = [...document.querySelectorAll('th')]
     .filter((e) => /verdict|keeps_all/.test(e.textContent) && e.getBoundingClientRect().right > room).map((e) => e.textContent);
-  document.title = `room ${room} page ${document.documentElement.scrollWidth} wide [${wide}] far [${far}]`;
+  const rolls = [...document.querySelectorAll('body *')]
+    .filter((e) => scrolls(e) && e.scrollWidth > e.clientWidth).map((e) => e.tagName);
+  document.title = `room ${room} page ${document.documentElement.scrollWidth} wide [${wide}] far [${far}] scrolls [${rolls}]`;
 });</script></body>";
 
 /// Standard output and standard error of a browser that opens `page`; `None`: there is no browser.
@@ -48,8 +51,11 @@ fn browse(scratch: &Path, page: &Path) -> Option<(String, String)> {
     }
 }
 
-/// Opens a page as it is, and then in a frame as wide as a phone and in one as wide as a desk's screen, where a script measures
-/// it.
+/// What A4 has between margins of one centimetre, CSS pixels.
+const PAPER: u32 = 718;
+
+/// Opens a page as it is, and then in frames as wide as a phone, a desk's screen and, with the rules for print, a sheet of paper,
+/// where a script measures it. Nobody can scroll on paper, so that whatever is wider counts there.
 fn check(name: &str, page: &str) {
     let scratch = tempfile::tempdir().unwrap();
     let path = scratch.path().join("page.html");
@@ -60,10 +66,18 @@ fn check(name: &str, page: &str) {
     let measured =
         page.replace("</body>", MEASURE).replace("default-src 'none'", "script-src 'unsafe-inline'");
     assert_ne!(measured, page);
-    fs::write(scratch.path().join("measured.html"), measured).unwrap();
-    for (width, seen) in [(390, "wide []"), (1280, "wide [] far []")] {
+    let printed = measured.replace("@media print", "@media all");
+    assert_ne!(printed, measured, "{name} has rules for print");
+    fs::write(scratch.path().join("screen.html"), measured).unwrap();
+    fs::write(scratch.path().join("paper.html"), printed).unwrap();
+    let frames = [
+        ("screen", 390, "wide []"),
+        ("screen", 1280, "wide [] far []"),
+        ("paper", PAPER, "wide [] far [] scrolls []"),
+    ];
+    for (medium, width, seen) in frames {
         let frame = format!(
-            "<iframe id=f width={width} height=800 src=measured.html></iframe><p id=said></p><script>
+            "<iframe id=f width={width} height=800 src={medium}.html></iframe><p id=said></p><script>
         addEventListener('load', () => setTimeout(() => {{
           document.getElementById('said').textContent = document.getElementById('f').contentDocument.title;
         }}, 500));</script>"
@@ -74,12 +88,12 @@ fn check(name: &str, page: &str) {
         let said =
             dom.split("<p id=\"said\">").nth(1).and_then(|rest| rest.split('<').next()).unwrap_or_default();
         let expected = format!("room {width} page {width} {seen}");
-        assert!(said.starts_with(&expected), "{name}: {said}, not {expected}: {log}");
+        assert!(said.starts_with(&expected), "{name} on {medium}: {said}, not {expected}: {log}");
     }
 }
 
 #[test]
-fn the_page_of_a_run_fits_a_phone() {
+fn the_page_of_a_run_fits_a_phone_and_paper() {
     let scratch = tempfile::tempdir().unwrap();
     let mut results = results();
     results.failures[0].step =
@@ -89,7 +103,7 @@ fn the_page_of_a_run_fits_a_phone() {
 }
 
 #[test]
-fn the_page_of_a_sweep_fits_a_phone() {
+fn the_page_of_a_sweep_fits_a_phone_and_paper() {
     let scratch = tempfile::tempdir().unwrap();
     let place = write_campaign_page(&sweep(&scratch.path().join("sweep"), 50_000)).unwrap();
     check("sweep", &fs::read_to_string(place).unwrap());
@@ -101,6 +115,6 @@ fn the_page_of_a_plan_fits_and_shows_its_verdicts() {
     let scratch = tempfile::tempdir().unwrap();
     let place = write_campaign_page(&plan(&scratch.path().join("plan"))).unwrap();
     let page = fs::read_to_string(place).unwrap();
-    assert!(page.contains("slo2_verdict"), "{page}");
+    assert!(page.contains("slo2_<wbr>verdict"), "{page}");
     check("plan", &page);
 }

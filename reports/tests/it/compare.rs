@@ -7,6 +7,11 @@ use keystorm_reports::{compare_campaigns, compare_runs};
 use crate::html::{run, sweep};
 use crate::sample::{manifest, results};
 
+/// Stands for a version that reads no value of the keys that vary.
+fn unread(_: &str, _: &str) -> Option<String> {
+    None
+}
+
 #[test]
 fn two_runs_are_held_against_each_other() {
     let scratch = tempfile::tempdir().unwrap();
@@ -38,7 +43,7 @@ fn two_sweeps_differ_where_the_interval_leaves_zero_out() {
     let scratch = tempfile::tempdir().unwrap();
     let stored = |name: &str, more| StoredCampaign::read(&sweep(&scratch.path().join(name), more)).unwrap();
     let (a, b) = (stored("a", 10), stored("b", 5_010));
-    let found = compare_campaigns(&a, &b).unwrap();
+    let found = compare_campaigns(&a, &b, unread).unwrap();
     let significant: Vec<String> = (found.json["figures"].as_array().unwrap().iter())
         .filter(|figure| figure["significant"] == true)
         .map(|figure| format!("{} {} {}", figure["point"], figure["figure"], figure["difference"]))
@@ -46,7 +51,7 @@ fn two_sweeps_differ_where_the_interval_leaves_zero_out() {
     assert_eq!(significant, [r#""5%, a" "line_bytes" 5000.0"#, r#""5%, b" "line_bytes" 5000.0"#]);
     assert!(found.text.contains("2 of "), "{}", found.text);
     assert!(found.text.contains(" 0 by Welch's t"), "the seeds are the same: {}", found.text);
-    let same = compare_campaigns(&a, &a).unwrap();
+    let same = compare_campaigns(&a, &a, unread).unwrap();
     assert!(same.text.contains("\n0 of "), "{}", same.text);
 }
 
@@ -58,7 +63,7 @@ fn sweeps_of_other_seeds_are_compared_as_independent_samples() {
     for run in b.points.iter_mut().flat_map(|point| &mut point.runs) {
         run.summary.iter_mut().find(|(name, _)| name == "seed").unwrap().1 += "9";
     }
-    let found = compare_campaigns(&a, &b).unwrap();
+    let found = compare_campaigns(&a, &b, unread).unwrap();
     assert!(found.text.contains("(0 paired by seed"), "{}", found.text);
     let figures = found.json["figures"].as_array().unwrap();
     let bytes = figures.iter().find(|of| of["figure"] == "line_bytes" && of["point"] == "5%, a").unwrap();
@@ -81,7 +86,7 @@ fn sweeps_with_some_seeds_in_common_are_compared_on_all_their_runs() {
         });
         point.runs.extend(more);
     }
-    let found = compare_campaigns(&a, &b).unwrap();
+    let found = compare_campaigns(&a, &b, unread).unwrap();
     let figures = found.json["figures"].as_array().unwrap();
     let bytes = figures.iter().find(|of| of["figure"] == "line_bytes" && of["point"] == "0%, a").unwrap();
     assert_eq!((bytes["method"].as_str(), bytes["difference"].as_f64()), (Some("welch"), Some(40_000.0)));
@@ -98,7 +103,7 @@ fn percentiles_are_compared_and_not_averaged() {
         // What a run says of its own percentile has no part in it.
         run.summary.iter_mut().find(|(name, _)| name == "auth_ms_p50").unwrap().1 = "1.000".into();
     }
-    let found = compare_campaigns(&a, &b).unwrap();
+    let found = compare_campaigns(&a, &b, unread).unwrap();
     let figures = found.json["figures"].as_array().unwrap();
     let median = figures.iter().find(|of| of["figure"] == "auth_ms_p50" && of["point"] == "5%, a").unwrap();
     assert_eq!((median["a"].as_f64(), median["difference"].as_f64()), (median["b"].as_f64(), Some(0.0)));
@@ -114,7 +119,7 @@ fn one_run_of_a_point_says_nothing_of_how_surely() {
         stored.points.iter_mut().for_each(|point| point.runs.truncate(1));
         stored
     };
-    let found = compare_campaigns(&stored("a", 10), &stored("b", 5_010)).unwrap();
+    let found = compare_campaigns(&stored("a", 10), &stored("b", 5_010), unread).unwrap();
     assert!(
         found.text.contains("2 of ") && found.text.contains("one run of a point has no interval"),
         "{}",
@@ -132,8 +137,25 @@ fn keys_in_another_order_and_values_in_other_words_are_the_same() {
         values.reverse();
         values[1] = if values[1] == "5%" { "0.05".into() } else { "0".into() };
     }
-    let found = compare_campaigns(&a, &b).unwrap();
+    let found = compare_campaigns(&a, &b, unread).unwrap();
     assert!(found.text.contains("4 points in common, 0 in A only"), "{}", found.text);
+}
+
+/// The reader's word goes before that of the numbers.
+#[test]
+fn values_are_the_same_if_their_meanings_are() {
+    let scratch = tempfile::tempdir().unwrap();
+    let a = StoredCampaign::read(&sweep(&scratch.path().join("a"), 1)).unwrap();
+    let mut b = a.clone();
+    for values in b.points.iter_mut().map(|point| &mut point.values) {
+        values[0] = if values[0] == "5%" { "five of 100".into() } else { "0.0".into() };
+    }
+    let meaning = |key: &str, value: &str| match (key, value) {
+        ("line.loss", "5%" | "five of 100") => Some("1/20".to_owned()),
+        (_, other) => Some(other.to_owned()),
+    };
+    let found = compare_campaigns(&a, &b, meaning).unwrap();
+    assert!(found.text.contains("2 points in common, 2 in A only, 2 in B only"), "{}", found.text);
 }
 
 #[test]
@@ -142,9 +164,9 @@ fn sweeps_that_vary_other_keys_are_refused() {
     let a = StoredCampaign::read(&sweep(&scratch.path().join("a"), 1)).unwrap();
     let mut b = a.clone();
     b.shape.axes[0].0 = "server.cores".into();
-    let error = compare_campaigns(&a, &b).unwrap_err();
+    let error = compare_campaigns(&a, &b, unread).unwrap_err();
     assert!(error.contains("B varies server.cores, update.recovery"), "{error}");
     let mut c = a.clone();
     c.points.iter_mut().for_each(|point| point.values[0] = "9%".into());
-    assert!(compare_campaigns(&a, &c).unwrap_err().contains("no value"));
+    assert!(compare_campaigns(&a, &c, unread).unwrap_err().contains("no value"));
 }

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use keystorm_model::draw::Seed;
 use keystorm_reports::campaign::Until;
 use serde_json::{Map, Value, json};
 
+use crate::issue::Order;
 use crate::plan::Plan;
 use crate::run::build;
 use crate::scenario::{self, ScenarioError};
@@ -84,10 +86,20 @@ impl Campaign {
         &self.points[0].plan.name
     }
 
-    /// The plan of a run; both count from 1. Every point has the same seeds.
+    /// The plan of a run; both count from 1.
     pub fn plan(&self, point: u32, replication: u32) -> Plan {
+        Plan { seed: self.seed(replication), ..self.points[point as usize - 1].plan.clone() }
+    }
+
+    /// The seed of a replication, the same at every point.
+    pub fn seed(&self, replication: u32) -> u64 {
+        self.points[0].plan.seed.wrapping_add(u64::from(replication) - 1)
+    }
+
+    /// What the cards of a run are issued with.
+    pub fn order(&self, point: u32, replication: u32) -> Order {
         let plan = &self.points[point as usize - 1].plan;
-        Plan { seed: plan.seed.wrapping_add(u64::from(replication) - 1), ..plan.clone() }
+        Order { seed: Seed(self.seed(replication)), ..Order::of(plan) }
     }
 
     /// The command that makes one run by itself.
@@ -101,7 +113,7 @@ impl Campaign {
             .chain(axes)
             .map(|set| format!(" --set {}", quoted(&set)))
             .collect();
-        let seed = self.plan(point, replication).seed;
+        let seed = self.seed(replication);
         let scenario = self.scenario.to_string_lossy();
         format!("keystorm run {}{sets} --seed {seed}", quoted(&scenario))
     }

@@ -1,12 +1,17 @@
-//! Grids, conditions and bounds.
+//! Grids, conditions and bounds, and the pairs that runs have in common.
 
-use keystorm_reports::campaign::{PointRows, RunRecord};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use keystorm_reports::campaign::{CampaignDir, PointRows, RunRecord};
 use serde_json::json;
 
 use super::grid::{Axis, Grid};
 use super::search::{Keeps, decide};
 use super::slo::Slo;
-use super::work::Shard;
+use super::spec::Campaign;
+use super::work::{Shard, Surroundings, all_runs, make};
+use crate::issue::Stocks;
 
 fn texts(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
@@ -191,4 +196,54 @@ fn figures_without_spread_are_not_certain() {
     assert_eq!(stranded("cards_stranded<=0.4"), "undecided");
     assert_eq!(stranded("cards_stranded<=0.5"), "met");
     assert_eq!(stranded("cards_stranded<=0"), "met", "in every run that was made");
+}
+
+/// Two cards with four keys each.
+const TWO_CARDS: &str = "horizon = \"1min\"\nengine = \"events\"\n[fleet]\nsuite = \"rsa-1024\"\ncards = 2\nclients = 1\n\
+                         internal_keys = 2\nexternal_keys = 2\n[load]\nwindow = \"20s\"\n[update]\nperiods = [\"30d\"]\n";
+
+/// Makes two replications of two points of [`TWO_CARDS`] side by side, and says how many pairs were generated for them.
+fn generated_for_two_seeds(vary: &str, cache: Option<PathBuf>) -> u64 {
+    let scratch = tempfile::tempdir().unwrap();
+    let scenario = scratch.path().join("two.toml");
+    std::fs::write(&scenario, TWO_CARDS).unwrap();
+    let grid = Grid::parse(&texts(&[vary]), false, &[]).unwrap();
+    let points = grid.points().unwrap();
+    let campaign = Campaign::load(&scenario, &[], grid, points, 2).unwrap();
+    let dir =
+        CampaignDir::open(&scratch.path().join("out"), &campaign.manifest("sweep"), |_, _| None).unwrap();
+    let (generated, stocks) = (AtomicU64::new(0), Stocks::new(cache));
+    let count = || {
+        generated.fetch_add(1, Ordering::Relaxed);
+        true
+    };
+    let around = Surroundings {
+        jobs: 4,
+        prepare: &|orders| {
+            let all = stocks.missing(orders);
+            all.iter().try_for_each(|missing| stocks.complete(missing, 2, &count).map(|_| ()))
+        },
+        pairs: &|order| stocks.pairs(order, &count),
+        go_on: &|_| true,
+        done: &|| {},
+    };
+    make(&campaign, &dir, &all_runs(&campaign), &around).unwrap();
+    assert!(
+        all_runs(&campaign).into_iter().all(|(point, replication)| dir.run(point, replication).is_some())
+    );
+    generated.load(Ordering::Relaxed)
+}
+
+#[test]
+fn points_of_one_seed_have_their_pairs_generated_once() {
+    let cache = tempfile::tempdir().unwrap();
+    let cached = || Some(cache.path().to_owned());
+    assert_eq!(
+        generated_for_two_seeds("line.loss=0%,5%", cached()),
+        2 * 2 * 4,
+        "two seeds, two cards, four keys"
+    );
+    assert_eq!(generated_for_two_seeds("line.loss=0%,5%", cached()), 0, "the next campaign finds them");
+    // Without a cache they are in memory; a smaller fleet has its pairs from a larger one.
+    assert_eq!(generated_for_two_seeds("fleet.cards=1,2", None), 2 * 2 * 4);
 }

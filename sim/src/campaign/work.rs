@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::check::Violation;
 use crate::engine::{Progress, Stopped};
-use crate::plan::Plan;
+use crate::issue::Order;
 use crate::run::simulate_with;
 
 use super::spec::Campaign;
@@ -29,8 +29,11 @@ pub enum Trouble {
 pub struct Surroundings<'a> {
     /// Runs at the same time, 1 or more.
     pub jobs: usize,
-    /// Makes or fetches what a run's cards are issued with.
-    pub pairs: &'a (dyn Fn(&Plan) -> Result<Vec<u8>, Stopped> + Sync),
+    /// Makes whatever these orders need and nobody has kept, before the runs that need it begin: points have their seeds in
+    /// common, and so runs at the same time their pairs.
+    pub prepare: &'a (dyn Fn(&[Order]) -> Result<(), Stopped> + Sync),
+    /// Fetches what a run's cards are issued with.
+    pub pairs: &'a (dyn Fn(Order) -> Result<Vec<u8>, Stopped> + Sync),
     /// Told of every progress inside a run; `false` stops everything.
     pub go_on: &'a (dyn Fn(Progress) -> bool + Sync),
     /// Told when a run is over.
@@ -85,10 +88,11 @@ pub fn missing(campaign: &Campaign, dir: &CampaignDir, shard: Shard) -> Vec<RunN
 
 /// The record of a run, if it has been made of this very plan.
 pub fn record(campaign: &Campaign, dir: &CampaignDir, (point, replication): RunNo) -> Option<RunRecord> {
-    let plan = campaign.plan(point, replication);
+    let plan = &campaign.points[point as usize - 1].plan;
+    let seed = campaign.seed(replication).to_string();
     let fits = |record: &RunRecord| {
         record.cell("scenario_sha256") == Some(plan.scenario_sha256.as_str())
-            && record.cell("seed") == Some(plan.seed.to_string().as_str())
+            && record.cell("seed") == Some(seed.as_str())
     };
     dir.run(point, replication).filter(fits)
 }
@@ -105,7 +109,7 @@ pub fn make(
 ) -> Result<(), Trouble> {
     let one = |&(point, replication): &RunNo| {
         let plan = campaign.plan(point, replication);
-        let pairs = (around.pairs)(&plan).map_err(Trouble::Stopped)?;
+        let pairs = (around.pairs)(Order::of(&plan)).map_err(Trouble::Stopped)?;
         let finished =
             simulate_with(plan, pairs, &mut |progress| (around.go_on)(progress)).map_err(Trouble::Stopped)?;
         if let Some(violation) = finished.violations.into_iter().next() {
@@ -115,6 +119,9 @@ pub fn make(
         (around.done)();
         Ok(())
     };
+    let orders: Vec<Order> =
+        runs.iter().map(|&(point, replication)| campaign.order(point, replication)).collect();
+    (around.prepare)(&orders).map_err(Trouble::Stopped)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(around.jobs.max(1)).build();
     let pool = pool.map_err(|error| Trouble::Stopped(Stopped::Failed(error.to_string())))?;
     pool.install(|| runs.par_iter().with_max_len(1).try_for_each(one))

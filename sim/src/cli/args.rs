@@ -143,11 +143,14 @@ Examples:
   keystorm sweep fleet.toml --vary line.preset=lines/lte,lines/dsl --vary fleet.cards=1000,5000 --zip
   keystorm sweep fleet.toml --vary server.cores=1..4 --vary line.loss=0%,5% \\
     --without server.cores=4,line.loss=0%
-  keystorm sweep fleet.toml --vary server.cores=1..8 --shard 1/2 --out part1";
+  keystorm sweep fleet.toml --vary server.cores=1..8 --shard 1/2 --out part1
+  keystorm sweep fleet.toml --vary server.cores=1..8 --format json --quiet \\
+    | jq '.points[] | [.\"server.cores\", .auth_ms_p99, .auth_ms_p99_ci95_high]'";
 
 const MERGE_EXAMPLES: &str = "\
 Examples:
-  keystorm merge part1 part2 --out whole";
+  keystorm merge part1 part2 --out whole
+  keystorm merge part1 part2 --out whole --format json | jq '.points[].updates_committed_mean'";
 
 const PLAN_EXAMPLES: &str = "\
 A bound is kept if the whole 95 % interval over the runs keeps it (== : if every run does). Values
@@ -157,7 +160,9 @@ Examples:
   keystorm plan scenarios/million.toml --slo 'auth_ms_p99<=12000' --slo cards_stranded==0 \\
     --vary server.cores=1..64
   keystorm plan fleet.toml --slo 'server_wait_ms_p99<=50' --vary fleet.cards=1000,2000,5000,10000 --largest
-  keystorm plan fleet.toml --slo 'auth_ms_p99<=3000' --vary load.window=1h,2h,4h,8h,1d";
+  keystorm plan fleet.toml --slo 'auth_ms_p99<=3000' --vary load.window=1h,2h,4h,8h,1d
+  keystorm plan fleet.toml --slo 'auth_ms_p99<=3000' --vary server.cores=1..64 --format json --quiet | jq .answer";
+
 const REPLAY_EXAMPLES: &str = "\
 Examples:
   keystorm replay reports/out/quickstart/1-turmoil --card 17
@@ -293,6 +298,9 @@ pub(super) struct Sweep {
     /// [default: reports/out/<scenario>/sweep-<seed>-<a short hash of what varies>]
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
+    /// What to print when it is over
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: Format,
 }
 
 /// Arguments of `plan`.
@@ -317,6 +325,9 @@ pub(super) struct Plan {
     /// [default: reports/out/<scenario>/plan-<seed>-<a short hash of what is asked>]
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
+    /// What to print when it is over
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: Format,
 }
 
 /// Arguments of `merge`.
@@ -328,6 +339,9 @@ pub(super) struct Merge {
     /// Directory of the whole
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
+    /// What to print when it is over
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: Format,
 }
 
 /// Arguments of `swarm`.

@@ -10,31 +10,26 @@ use sha2::{Digest as _, Sha256};
 use crate::campaign::Campaign;
 use crate::campaign::work::{RunNo, Surroundings, Trouble};
 use crate::engine::Stopped;
-use crate::issue::{Order, Stock};
-use crate::plan::Plan;
+use crate::issue::Stocks;
 
-use super::Failure;
 use super::args::Common;
-use super::environment;
 use super::progress::{CountBar, interrupted};
+use super::{Failure, environment, pairs};
 
 pub(super) use keystorm_reports::{PLAN_KIND as PLAN, SWEEP_KIND as SWEEP};
 
-/// Calls `work` with what a campaign's runs need from outside; the progress bar counts up to `runs`.
+/// Calls `work` with what a campaign's runs need from outside; `bar` counts the runs.
 pub(super) fn with_surroundings<T>(
     common: &Common,
-    runs: usize,
+    bar: &CountBar,
     work: impl FnOnce(&Surroundings<'_>) -> Result<T, Trouble>,
 ) -> Result<T, Trouble> {
-    let bar = CountBar::new(runs as u64, "runs", common.quiet);
-    let cache = environment::cache_dir();
-    let pairs = |plan: &Plan| {
-        let stock = Stock::open(Order::of(plan), cache.as_deref());
-        Ok(stock.complete(1, &|| !interrupted())?.pairs)
-    };
+    let stocks = Stocks::new(environment::cache_dir());
+    let jobs = common.jobs.map_or_else(environment::cpus, usize::from);
     work(&Surroundings {
-        jobs: common.jobs.map_or_else(environment::cpus, usize::from),
-        pairs: &pairs,
+        jobs,
+        prepare: &|orders| bar.aside(|| pairs::prepare(&stocks, orders, jobs, common.quiet)),
+        pairs: &|order| stocks.pairs(order, &|| !interrupted()),
         go_on: &|_| !interrupted(),
         done: &|| {
             bar.done(1);

@@ -6,8 +6,10 @@ use keystorm_reports::campaign::CampaignDir;
 use keystorm_reports::html::{StoredCampaign, StoredRun};
 use keystorm_reports::{PLAN_KIND, RUN_KIND, SWEEP_KIND, compare_campaigns, compare_runs, kind_of};
 
+use crate::scenario;
+
 use super::args::{Compare, Format};
-use super::{Failure, print};
+use super::{Failure, print, print_json};
 
 pub(super) fn compare(arguments: &Compare) -> Result<(), Failure> {
     let (a, b) = (arguments.a.as_path(), arguments.b.as_path());
@@ -23,15 +25,11 @@ pub(super) fn compare(arguments: &Compare) -> Result<(), Failure> {
         compare_runs(&StoredRun::read(a)?, &StoredRun::read(b)?)
     } else {
         let stored = |dir: &Path| StoredCampaign::read(&CampaignDir::existing(dir, &kind)?);
-        compare_campaigns(&stored(a)?, &stored(b)?).map_err(Failure::Usage)?
+        compare_campaigns(&stored(a)?, &stored(b)?, scenario::meaning).map_err(Failure::Usage)?
     };
     match arguments.format {
         Format::Text => print(&format!("A  {}\nB  {}\n\n{}", a.display(), b.display(), comparison.text)),
-        Format::Json => {
-            let json = serde_json::to_string_pretty(&comparison.json)
-                .map_err(|error| Failure::Internal(error.to_string()))?;
-            print(&format!("{json}\n"))
-        }
+        Format::Json => print_json(&comparison.json),
     }
 }
 

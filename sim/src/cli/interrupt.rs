@@ -13,7 +13,7 @@ use crate::run::VERSION;
 use super::args::{Format, Interrupt};
 use super::environment::{self, Stopwatch};
 use super::progress::{CountBar, catch_interrupts, interrupted};
-use super::{Failure, print};
+use super::{Failure, print, print_json};
 
 pub(super) fn interrupt(arguments: &Interrupt) -> Result<(), Failure> {
     let watch = Stopwatch::start();
@@ -38,11 +38,7 @@ pub(super) fn interrupt(arguments: &Interrupt) -> Result<(), Failure> {
         Format::Text => {
             print(&format!("{}Written to {}\n", summary::text(&findings, twice), place.display()))
         }
-        Format::Json => {
-            let json = serde_json::to_string_pretty(&summary::json(&findings, twice))
-                .map_err(|error| Failure::Internal(error.to_string()))?;
-            print(&format!("{json}\n"))
-        }
+        Format::Json => print_json(&summary::json(&findings, twice)),
     }
 }
 

@@ -157,3 +157,9 @@ fn print(text: &str) -> Result<(), Failure> {
         Ok(()) => Ok(()),
     }
 }
+
+/// Writes one JSON document to standard output, as [`print`] does.
+fn print_json(json: &serde_json::Value) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(json).map_err(|error| Failure::Internal(error.to_string()))?;
+    print(&format!("{text}\n"))
+}

@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use keystorm_reports::campaign::{Bound, CampaignDir, Standing, Tried, plan_table, plan_text};
+use keystorm_reports::campaign::{
+    Bound, CampaignDir, Found, Standing, Tried, plan_json, plan_table, plan_text,
+};
 use keystorm_reports::html::write_campaign_page;
 
-use crate::campaign::search::{Answer, Keeps, Look, first_that, look, looks as after};
+use crate::campaign::search::{Answer, JOINTLY, Keeps, Look, first_that, look, looks as after};
 use crate::campaign::slo::Slo;
 use crate::campaign::spec::what_differs;
 use crate::campaign::{Campaign, Grid};
 
-use super::args::Plan;
+use super::args::{Format, Plan};
 use super::campaign::{PLAN, default_place, failure, idle_faults, refuse_twins, with_surroundings};
-use super::progress::catch_interrupts;
-use super::{Failure, both, print};
+use super::progress::{CountBar, catch_interrupts};
+use super::{Failure, both, print, print_json};
 
 pub(super) fn plan(arguments: &Plan) -> Result<(), Failure> {
     let campaign = campaign(arguments)?;
@@ -26,8 +28,9 @@ pub(super) fn plan(arguments: &Plan) -> Result<(), Failure> {
     let dir = CampaignDir::open(&place, &campaign.manifest(PLAN), what_differs)?;
     let count = campaign.points.len() as u32;
     let mut looks: BTreeMap<u32, Look> = BTreeMap::new();
-    let most = count as usize * campaign.replications as usize;
-    let found = with_surroundings(&arguments.common, most, |around| {
+    let most = u64::from(count) * u64::from(campaign.replications);
+    let bar = CountBar::at_most(most, "runs", arguments.common.quiet);
+    let found = with_surroundings(&arguments.common, &bar, |around| {
         first_that(count, |point| {
             let look = look(&campaign, &dir, &arguments.slo, point, around)?;
             let keeps = look.keeps();
@@ -35,6 +38,7 @@ pub(super) fn plan(arguments: &Plan) -> Result<(), Failure> {
             Ok(keeps)
         })
     });
+    drop(bar);
     let answer = found.map_err(|trouble| failure(&campaign, dir.place(), trouble))?;
     conclude(arguments, &campaign, &dir, &answer, &looks)
 }
@@ -69,16 +73,22 @@ fn conclude(
     let table = plan_table(key, &bounds);
     dir.file(table.file(), |file| table.write(file, &tried))?;
     write_campaign_page(dir)?;
-    let looks_at: Vec<String> = after(campaign.replications).iter().map(u32::to_string).collect();
-    let mut text = plan_text(key, &bounds, &tried);
-    text.push_str(&format!(
-        "In brackets: the interval over the runs; a bound is met if the whole interval keeps it. All intervals of a value, looked \
-         at after {} runs, are right together with 98 % confidence; of high percentiles with less (docs/planning.md).\n",
-        looks_at.join(", ")
-    ));
-    text.push_str(&sentence(arguments, campaign, answer, looks));
-    text.push_str(&format!("Written to {}\n", dir.place().display()));
-    print(&text)?;
+    let found = found(campaign, answer, looks);
+    match arguments.format {
+        Format::Text => {
+            let mut text = plan_text(key, &bounds, &tried);
+            let looks: Vec<String> = found.looks.iter().map(u32::to_string).collect();
+            text.push_str(&format!(
+                "In brackets: the interval over the runs; a bound is met if the whole interval keeps it. All intervals of a value, looked \
+                 at after {} runs, are right together with 98 % confidence; of high percentiles with less (docs/planning.md).\n",
+                looks.join(", ")
+            ));
+            text.push_str(&sentence(key, arguments.largest, &found));
+            text.push_str(&format!("Written to {}\n", dir.place().display()));
+            print(&text)?;
+        }
+        Format::Json => print_json(&plan_json(key, &bounds, &tried, &found, dir.place()))?,
+    }
     let runs = looks.values().flat_map(|look| &look.rows.runs);
     let idle = idle_faults(runs, |run| campaign.command(run.0, run.1));
     let answered = match answer.first {
@@ -122,19 +132,29 @@ fn nothing(key: &str, replications: u32, looks: &BTreeMap<u32, Look>) -> String 
     )
 }
 
-fn sentence(arguments: &Plan, campaign: &Campaign, answer: &Answer, looks: &BTreeMap<u32, Look>) -> String {
-    let axis = &campaign.grid.axes[0];
+fn found(campaign: &Campaign, answer: &Answer, looks: &BTreeMap<u32, Look>) -> Found {
+    let before = |first| looks.range(..first).any(|(_, look)| look.keeps() == Keeps::Undecided);
+    let value = |first: u32| campaign.grid.axes[0].values[first as usize - 1].clone();
+    Found {
+        answer: answer.first.map(value),
+        monotone: answer.monotone,
+        undecided_before: answer.first.is_some_and(before),
+        looks: after(campaign.replications),
+        confidence: JOINTLY,
+    }
+}
+
+fn sentence(key: &str, largest: bool, found: &Found) -> String {
     let mut text = String::new();
-    if !answer.monotone {
+    if !found.monotone {
         text.push_str("Not monotone: some value keeps the bounds although a later one breaks one, so all of them were tried.\n");
     }
-    let which = if arguments.largest { "The last" } else { "The first" };
-    if let Some(first) = answer.first {
-        let value = &axis.values[first as usize - 1];
-        text.push_str(&format!("{which} of {} that keeps every bound: {value}\n", axis.key));
-        if looks.range(..first).any(|(_, look)| look.keeps() == Keeps::Undecided) {
-            text.push_str("Of values before it some are undecided: with more --replications one of them may keep the bounds.\n");
-        }
+    let which = if largest { "The last" } else { "The first" };
+    if let Some(value) = &found.answer {
+        text.push_str(&format!("{which} of {key} that keeps every bound: {value}\n"));
+    }
+    if found.undecided_before {
+        text.push_str("Of values before it some are undecided: with more --replications one of them may keep the bounds.\n");
     }
     text
 }

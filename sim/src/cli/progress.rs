@@ -33,6 +33,10 @@ pub(super) fn interrupted() -> bool {
 fn bar(length: u64, style: &str, quiet: bool) -> ProgressBar {
     let show = !quiet && std::io::stderr().is_terminal();
     let target = if show { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    drawn_on(target, length, style)
+}
+
+fn drawn_on(target: ProgressDrawTarget, length: u64, style: &str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(length), target);
     bar.set_style(ProgressStyle::with_template(style).expect("the template is valid"));
     bar
@@ -46,19 +50,30 @@ pub(super) struct CountBar {
 impl CountBar {
     /// `what` names the things, in the plural.
     pub(super) fn new(length: u64, what: &str, quiet: bool) -> Self {
-        CountBar {
-            bar: bar(
-                length,
-                &format!("{{bar:32}} {{percent:>3}} %  {{human_pos}} {what}  {{eta}} left"),
-                quiet,
-            ),
-        }
+        let style = format!("{{bar:32}} {{percent:>3}} %  {{human_pos}} {what}  {{eta}} left");
+        CountBar { bar: bar(length, &style, quiet) }
+    }
+
+    /// The same where there may be fewer in the end: it counts, and promises no share and no time.
+    pub(super) fn at_most(most: u64, what: &str, quiet: bool) -> Self {
+        CountBar { bar: bar(most, &Self::up_to(what), quiet) }
+    }
+
+    fn up_to(what: &str) -> String {
+        format!("{{human_pos}} {what} made, of {{human_len}} at most")
     }
 
     /// Shows that so many more are done; `false` asks to stop.
     pub(super) fn done(&self, more: u64) -> bool {
         self.bar.inc(more);
         !interrupted()
+    }
+
+    /// Does something that tells for itself how far it is, and whose time does not count here.
+    pub(super) fn aside<T>(&self, work: impl FnOnce() -> T) -> T {
+        let done = self.bar.suspend(work);
+        self.bar.reset_eta();
+        done
     }
 }
 
@@ -94,5 +109,82 @@ impl Bar {
 impl Drop for Bar {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use indicatif::TermLike;
+
+    use super::*;
+
+    /// What was written since the line was cleared last.
+    #[derive(Clone, Debug, Default)]
+    struct Screen(Arc<Mutex<String>>);
+
+    impl Screen {
+        fn shows(&self) -> String {
+            self.0.lock().unwrap().trim().to_owned()
+        }
+    }
+
+    impl TermLike for Screen {
+        fn width(&self) -> u16 {
+            100
+        }
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.write_str(text)
+        }
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.0.lock().unwrap().push_str(text);
+            Ok(())
+        }
+        fn clear_line(&self) -> io::Result<()> {
+            self.0.lock().unwrap().clear();
+            Ok(())
+        }
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn on(screen: &Screen, most: u64, style: &str) -> CountBar {
+        CountBar { bar: drawn_on(ProgressDrawTarget::term_like(Box::new(screen.clone())), most, style) }
+    }
+
+    #[test]
+    fn what_may_be_fewer_is_counted_without_a_share_and_gone_at_the_end() {
+        let screen = Screen::default();
+        let bar = on(&screen, 1_600, &CountBar::up_to("runs"));
+        bar.done(8);
+        assert_eq!(screen.shows(), "8 runs made, of 1,600 at most");
+        bar.done(1_000);
+        assert_eq!(screen.shows(), "1,008 runs made, of 1,600 at most");
+        drop(bar);
+        assert_eq!(screen.shows(), "");
+    }
+
+    #[test]
+    fn a_bar_steps_aside_and_comes_back() {
+        let screen = Screen::default();
+        let bar = on(&screen, 4, &CountBar::up_to("runs"));
+        bar.done(1);
+        bar.aside(|| assert_eq!(screen.shows(), ""));
+        assert_eq!(screen.shows(), "1 runs made, of 4 at most");
     }
 }

@@ -19,7 +19,7 @@ use keystorm_reports::shell::quoted;
 use super::args::{CardsCsv, Check, Common, Format, Run};
 use super::environment::{self, Stopwatch};
 use super::progress::{Bar, catch_interrupts, interrupted};
-use super::{Failure, both, pairs, print};
+use super::{Failure, both, pairs, print, print_json};
 
 /// Fleets up to this size have a row for every card in `cards.csv`.
 const ALL_CARDS: u32 = 100_000;
@@ -50,11 +50,7 @@ pub(super) fn run(arguments: &Run) -> Result<(), Failure> {
     let place = dir.commit()?;
     match arguments.format {
         Format::Text => print(&final_table(&finished.results, Some(&place)))?,
-        Format::Json => {
-            let json = serde_json::to_string_pretty(&summary_json(&finished.results))
-                .map_err(|error| Failure::Internal(error.to_string()))?;
-            print(&format!("{json}\n"))?;
-        }
+        Format::Json => print_json(&summary_json(&finished.results))?,
     }
     both(idle_faults(&finished), slos(&finished, &arguments.slo))
 }

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use keystorm_reports::campaign::{CampaignDir, PointRows, Shape, Until, sweep_text};
+use keystorm_reports::campaign::{CampaignDir, PointRows, Shape, Until, sweep_json, sweep_text};
 use keystorm_reports::html::write_campaign_page;
+use serde_json::json;
 
 use crate::campaign::slo::known;
 use crate::campaign::spec::what_differs;
@@ -11,10 +12,10 @@ use crate::campaign::work::{self, RunNo, Shard};
 use crate::campaign::{Campaign, Grid};
 use crate::scenario;
 
-use super::args::{Merge, Sweep};
+use super::args::{Format, Merge, Sweep};
 use super::campaign::{SWEEP, default_place, failure, idle_faults, refuse_twins, with_surroundings};
-use super::progress::catch_interrupts;
-use super::{Failure, print};
+use super::progress::{CountBar, catch_interrupts};
+use super::{Failure, print, print_json};
 
 pub(super) fn sweep(arguments: &Sweep) -> Result<(), Failure> {
     let campaign = campaign(arguments)?;
@@ -26,21 +27,21 @@ pub(super) fn sweep(arguments: &Sweep) -> Result<(), Failure> {
     let dir = CampaignDir::open(&place, &campaign.manifest(SWEEP), what_differs)?;
     let shard = arguments.shard.unwrap_or(Shard::WHOLE);
     let missing = work::missing(&campaign, &dir, shard);
-    let made = with_surroundings(&arguments.common, missing.len(), |around| match &campaign.until {
+    let (count, quiet) = (missing.len() as u64, arguments.common.quiet);
+    let bar = match &campaign.until {
+        Some(_) => CountBar::at_most(count, "runs", quiet),
+        None => CountBar::new(count, "runs", quiet),
+    };
+    let made = with_surroundings(&arguments.common, &bar, |around| match &campaign.until {
         Some(until) => work::make_until(&campaign, &dir, until, around),
         None => work::make(&campaign, &dir, &missing, around),
     });
+    drop(bar);
     made.map_err(|trouble| failure(&campaign, dir.place(), trouble))?;
     match work::rows(&campaign, &dir) {
-        Ok(points) => conclude(&campaign, &dir, &points),
+        Ok(points) => conclude(&campaign, &dir, &points, arguments.format),
         Err(missing) => {
-            print(&format!(
-                "Part {} of {} is made; {} runs of other parts are missing. `keystorm merge` puts the parts together.\nKept in {}\n",
-                shard.index,
-                shard.count,
-                missing.len(),
-                dir.place().display()
-            ))?;
+            say_part(shard, missing.len(), dir.place(), arguments.format)?;
             let made: Vec<_> = work::all_runs(&campaign)
                 .into_iter()
                 .filter_map(|run| work::record(&campaign, &dir, run))
@@ -96,25 +97,56 @@ fn parse_until(text: &str) -> Result<Until, String> {
     Ok(Until { measure: known(name.trim())?, relative: percent / 100.0 })
 }
 
-fn conclude(campaign: &Campaign, dir: &CampaignDir, points: &[PointRows]) -> Result<(), Failure> {
+fn say_part(shard: Shard, missing: usize, place: &Path, format: Format) -> Result<(), Failure> {
+    match format {
+        Format::Text => print(&format!(
+            "Part {} of {} is made; {missing} runs of other parts are missing. `keystorm merge` puts the parts together.\nKept in {}\n",
+            shard.index,
+            shard.count,
+            place.display()
+        )),
+        Format::Json => print_json(&json!({
+            "kind": "part of a sweep",
+            "directory": place.to_string_lossy(),
+            "part": shard.index,
+            "parts": shard.count,
+            "runs_missing": missing,
+        })),
+    }
+}
+
+fn conclude(
+    campaign: &Campaign,
+    dir: &CampaignDir,
+    points: &[PointRows],
+    format: Format,
+) -> Result<(), Failure> {
     let axes = campaign.grid.keys();
     dir.write_tables(&axes, points, campaign.base)?;
     write_campaign_page(dir)?;
-    let mut text = sweep_text(&axes, points);
-    text.push_str(&not_reached(campaign, points));
-    text.push_str(&format!("Written to {}\n", dir.place().display()));
-    print(&text)?;
+    let unsure: Vec<u32> = match &campaign.until {
+        Some(until) => {
+            let unsure = points.iter().filter(|point| until.stops_after(&point.runs).is_none());
+            unsure.map(|point| point.point).collect()
+        }
+        None => Vec::new(),
+    };
+    match format {
+        Format::Text => {
+            let mut text = sweep_text(&axes, points);
+            text.push_str(&not_reached(campaign, &unsure));
+            text.push_str(&format!("Written to {}\n", dir.place().display()));
+            print(&text)?;
+        }
+        Format::Json => print_json(&sweep_json(&axes, points, &unsure, dir.place()))?,
+    }
     idle_faults(points.iter().flat_map(|point| &point.runs), |run| campaign.command(run.0, run.1))
 }
 
-/// The points that are not as sure as was asked for, though they have all their replications.
-fn not_reached(campaign: &Campaign, points: &[PointRows]) -> String {
-    let Some(until) = &campaign.until else { return String::new() };
-    let unsure = points.iter().filter(|point| until.stops_after(&point.runs).is_none());
-    let unsure: Vec<String> = unsure.map(|point| point.point.to_string()).collect();
-    if unsure.is_empty() {
-        return String::new();
-    }
+/// Says which points are not as sure as was asked for, though they have all their replications.
+fn not_reached(campaign: &Campaign, unsure: &[u32]) -> String {
+    let Some(until) = campaign.until.as_ref().filter(|_| !unsure.is_empty()) else { return String::new() };
+    let unsure: Vec<String> = unsure.iter().map(u32::to_string).collect();
     format!(
         "Not within {} % of {} after {} replications: point {}. Give more --replications.\n",
         (until.relative * 1e8).round() / 1e6,
@@ -150,9 +182,13 @@ pub(super) fn merge(arguments: &Merge) -> Result<(), Failure> {
     }
     dir.write_tables(&axes, &points, campaign.base)?;
     write_campaign_page(&dir)?;
-    let mut text = sweep_text(&axes, &points);
-    text.push_str(&format!("Written to {}\n", dir.place().display()));
-    print(&text)?;
+    match arguments.format {
+        Format::Text => {
+            let text = sweep_text(&axes, &points);
+            print(&format!("{text}Written to {}\n", dir.place().display()))?;
+        }
+        Format::Json => print_json(&sweep_json(&axes, &points, &[], dir.place()))?,
+    }
     // The scenario's file may be on another machine.
     let named = |(point, replication): RunNo| {
         let values = axes.iter().zip(&campaign.points[point as usize - 1]);

@@ -2,14 +2,17 @@
 //!
 //! Each pair comes from random bytes of its own card, at a place of its own in that card's draws, so that neither the
 //! number of threads nor what was made before changes a bit of any. Pairs of symmetric suites cost nothing and are made
-//! anew for every run. Those of asymmetric suites take seconds, minutes or hours, and a [`Stock`] keeps them in files.
+//! anew for every run. Those of asymmetric suites take seconds, minutes or hours, and a [`Stock`] keeps them in files; [`Stocks`] are those of several
+//! runs.
 
 mod files;
 mod stock;
+mod stocks;
 #[cfg(test)]
 mod tests;
 
 pub use stock::{Issued, Stock};
+pub use stocks::{Missing, Stocks};
 
 use keystorm_model::CardId;
 use keystorm_model::draw::{Draws, Purpose, Seed, owner};

@@ -66,6 +66,17 @@ pub fn load_text(path: &Path, text: String, overrides: &[String]) -> Result<Plan
     build::plan(resolved, &stem(path), dir)
 }
 
+/// What `key=value` says, in one of all the ways in which it can be written (`1s` as `1000ms`); `None` where there is no such
+/// key, or it cannot have that value. A preset's name stands for itself.
+pub fn meaning(key: &str, value: &str) -> Option<String> {
+    let mut problems = Vec::new();
+    let layer = reader::set(&format!("{key}={value}"), OVERRIDE, &mut problems);
+    let mut said: Vec<String> =
+        layer.settings.iter().map(|(key, setting)| format!("{} = {}", key.path, setting.value)).collect();
+    said.sort();
+    problems.is_empty().then(|| said.join(", "))
+}
+
 /// A commented scenario that needs no other file, for `keystorm init`.
 pub fn init_template() -> &'static str {
     include_str!("template.toml")

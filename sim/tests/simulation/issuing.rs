@@ -77,6 +77,38 @@ fn three_runs_with_generated_keys_are_equal() {
     assert!(stdout(&output).starts_with("Equal: three runs"), "{}", stdout(&output));
 }
 
+/// Two points of two seeds, side by side: one announcement for both seeds, and none when they go on.
+#[test]
+fn a_campaign_says_once_what_it_generates() {
+    let dir = with_small_scenario();
+    let vary = ["small.toml", "--vary", "line.loss=0%,5%", "--jobs", "2"];
+    let sweep = [&["sweep"], &vary[..], &["--replications", "2", "--out", "s"]].concat();
+    let output = keystorm(dir.path(), "cache", &sweep);
+    assert_code(&output, 0);
+    let said = stderr(&output);
+    assert!(said.starts_with("Generating 48 RSA-1024 key pairs of 2 fleets ("), "{said}");
+    assert!(
+        said.ends_with("); they are kept in cache for the next run.\n") && said.lines().count() == 1,
+        "{said}"
+    );
+    assert_eq!(names_in(&dir.path().join("cache/pairs")), ["rsa-1024-2x2-seed-1", "rsa-1024-2x2-seed-2"]);
+    std::fs::remove_file(dir.path().join("s/runs/000001-00002.json")).unwrap();
+    let output = keystorm(dir.path(), "cache", &sweep);
+    assert_code(&output, 0);
+    assert_eq!(stderr(&output), "", "one run was missing, and no pair");
+    // The eight seeds of a plan's looks: no cache is there, and the second value finds them in memory.
+    let plan = [&["plan"], &vary[..], &["--slo", "cards_stranded==0", "--seed", "3", "--out", "p"]].concat();
+    let output = keystorm(dir.path(), "", &plan);
+    assert_code(&output, 0);
+    let said = stderr(&output);
+    let words = "they are in memory until the campaign ends, since there is no cache directory.\n";
+    assert!(
+        said.starts_with("Generating 192 RSA-1024 key pairs of 8 fleets (") && said.ends_with(words),
+        "{said}"
+    );
+    assert_eq!(said.lines().count(), 1, "{said}");
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_while_pairs_are_generated_keeps_the_finished_ones() {

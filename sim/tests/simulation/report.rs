@@ -139,3 +139,24 @@ fn comparing_shows_what_differs_and_refuses_different_kinds() {
     assert_code(&output, 0);
     assert!(stdout(&output).contains("\n0 of "), "{}", stdout(&output));
 }
+
+#[test]
+fn sweeps_whose_values_are_written_in_other_words_have_their_points_in_common() {
+    let dir = tempfile::tempdir().unwrap();
+    let scenario = "engine = \"events\"\nhorizon = \"1min\"\n[fleet]\ncards = 5\nclients = 5\n[load]\nwindow = \"5s\"\n\
+                    [update]\nperiods = [\"30d\"]\n";
+    std::fs::write(dir.path().join("five.toml"), scenario).unwrap();
+    for (out, window, loss) in
+        [("a", "load.window=1s,2s,3s", "2%,0"), ("b", "load.window=2000ms,1000ms,4s", "1/50,0%")]
+    {
+        let loss = format!("line.loss={loss}");
+        let vary =
+            ["sweep", "five.toml", "--replications", "1", "--vary", window, "--vary", &loss, "--out", out];
+        assert_code(&keystorm(dir.path(), &vary), 0);
+    }
+    let output = keystorm(dir.path(), &["compare", "a", "b"]);
+    assert_code(&output, 0);
+    let text = stdout(&output);
+    assert!(text.contains("4 points in common, 2 in A only, 2 in B only"), "{text}");
+    assert!(text.contains("\n0 of "), "the same runs: {text}");
+}

@@ -6,8 +6,10 @@ use std::process::Stdio;
 use std::thread::sleep;
 use std::time::{Duration, SystemTime};
 
+use serde_json::{Value, json};
+
 use super::{sweep, with_small_scenario};
-use crate::common::{assert_code, keystorm, program, stderr, stdout};
+use crate::common::{assert_code, keystorm, names_in, program, stderr, stdout};
 
 const TABLES: [&str; 2] = ["sweep.csv", "runs.csv"];
 
@@ -48,11 +50,40 @@ fn resume_after_kill() {
     }
     assert!(killed >= 2, "it was over before it could be killed");
     let there = kept(&dir.path().join("killed"));
+    // What a kill in the middle of a write leaves, of a run and of a table.
+    for name in ["runs/.000001-00001.json.tmp-1", "runs/.000004-00005.json.tmp-4194304", ".sweep.csv.tmp-77"]
+    {
+        std::fs::write(dir.path().join("killed").join(name), "{\"point\":1,").unwrap();
+    }
     assert_code(&keystorm(dir.path(), &sweep(&["--out", "killed"])), 0);
     assert_eq!(tables(&dir.path().join("killed")), tables(&dir.path().join("whole")));
     let after = kept(&dir.path().join("killed"));
     assert!(there.iter().all(|(name, written)| after[name] == *written), "a finished run was made again");
+    let hidden =
+        |dir: &Path| names_in(dir).into_iter().filter(|name| name.starts_with('.')).collect::<Vec<_>>();
+    assert_eq!(hidden(&dir.path().join("killed")), [""; 0]);
+    assert_eq!(hidden(&dir.path().join("killed/runs")), [""; 0]);
     println!("killed {killed} times; {} runs, tables equal to those of an undisturbed sweep", after.len());
+}
+
+/// Another process that works on the same campaign may be about to rename what it has half-written.
+#[test]
+fn what_a_living_process_may_be_writing_is_left_alone() {
+    let dir = with_small_scenario();
+    assert_code(&keystorm(dir.path(), &sweep(&["--out", "s"])), 0);
+    let unfinished = dir.path().join("s/runs/.000001-00001.json.tmp-1");
+    let theirs = dir.path().join("s/runs/.my notes.tmp-1");
+    std::fs::write(&unfinished, "{").unwrap();
+    std::fs::write(&theirs, "").unwrap();
+    // As every process that works on a campaign does.
+    let other = std::fs::File::open(dir.path().join("s/manifest.json")).unwrap();
+    other.lock_shared().unwrap();
+    assert_code(&keystorm(dir.path(), &sweep(&["--out", "s"])), 0);
+    assert!(unfinished.exists(), "somebody may be writing it");
+    drop(other);
+    assert_code(&keystorm(dir.path(), &sweep(&["--out", "s"])), 0);
+    assert!(!unfinished.exists(), "nobody can be writing it");
+    assert!(theirs.exists(), "keystorm gives no such name");
 }
 
 /// Whatever the split and the order of the parts, the tables have the same bytes.
@@ -81,6 +112,26 @@ fn shards_merge_identically() {
         assert!(!dir.path().join("never").exists());
         println!("{count} parts: the same {} bytes", whole.iter().map(String::len).sum::<usize>());
     }
+}
+
+#[test]
+fn parts_and_the_whole_are_told_to_programs() {
+    let dir = with_small_scenario();
+    let json = |arguments: &[&str]| {
+        let output = keystorm(dir.path(), &[arguments, &["--format", "json"]].concat());
+        assert_code(&output, 0);
+        serde_json::from_str::<Value>(&stdout(&output)).expect("one JSON document")
+    };
+    let part = json(&sweep(&["--shard", "1/2", "--out", "a"]));
+    assert_eq!(
+        part,
+        json!({ "kind": "part of a sweep", "directory": "a", "part": 1, "parts": 2, "runs_missing": 10 })
+    );
+    json(&sweep(&["--shard", "2/2", "--out", "b"]));
+    let merged = json(&["merge", "a", "b", "--out", "m"]);
+    let mut whole = json(&sweep(&["--out", "whole"]));
+    whole["directory"] = "m".into();
+    assert_eq!(merged, whole);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Plans, and runs as gates.
 
+use serde_json::{Value, json};
+
 use super::{rows, with_small_scenario};
 use crate::common::{assert_code, keystorm, stderr, stdout};
 
@@ -156,6 +158,35 @@ fn a_plan_is_continued_with_its_own_bounds_only_and_is_not_finished_without_its_
     assert!(stderr(&report).contains("is not finished: it has no answer yet"), "{}", stderr(&report));
     assert_code(&plan("messages_sent>=1"), 0);
     assert_code(&keystorm(dir.path(), &["report", "p"]), 0);
+}
+
+/// The object is made of the same rows as plan.csv; the answer and its absence are in it, and the exit code stays.
+#[test]
+fn a_plan_for_programs_says_what_its_table_says() {
+    let dir = with_small_scenario();
+    let plan = |slo: &str, out: &str, code: i32| {
+        let vary = ["--vary", "server.cores=1,2", "--replications", "8", "--out", out, "--format", "json"];
+        let output = keystorm(dir.path(), &[&["plan", "small.toml", "--slo", slo], &vary[..]].concat());
+        assert_code(&output, code);
+        serde_json::from_str::<Value>(&stdout(&output)).expect("one JSON document")
+    };
+    let found = plan("messages_sent>=1", "p", 0);
+    assert_eq!((&found["kind"], &found["directory"]), (&json!("plan"), &json!("p")));
+    assert_eq!((&found["varied"], &found["bounds"]), (&json!("server.cores"), &json!(["messages_sent>=1"])));
+    assert_eq!((&found["answer"], &found["monotone"]), (&json!("1"), &json!(true)));
+    assert_eq!((&found["looks"], &found["confidence"]), (&json!([8]), &json!(0.98)));
+    assert_eq!(found["undecided_before_answer"], false);
+    let table = rows(&dir.path().join("p/plan.csv"));
+    let values = found["values"].as_array().unwrap();
+    assert_eq!(values.len(), table.len());
+    for (value, row) in values.iter().zip(&table) {
+        assert_eq!((&value["keeps_all"], &value["slo1_verdict"]), (&json!("yes"), &json!("met")));
+        for name in ["messages_sent", "messages_sent_low", "messages_sent_high", "replications"] {
+            assert_eq!(value[name].as_f64(), row[name].parse().ok(), "{name}");
+        }
+    }
+    let found = plan("messages_sent<=1", "none", 4);
+    assert_eq!((&found["answer"], &found["values"][0]["keeps_all"]), (&Value::Null, &json!("no")));
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde_json::{Value, json};
+
 use super::{SMALL, rows, sweep, with_small_scenario};
 use crate::common::{assert_code, keystorm, stderr, stdout};
 
@@ -66,6 +68,35 @@ fn the_figures_of_a_point_are_those_of_its_runs() {
     }
 }
 
+/// The object is made of the same rows as sweep.csv, and has what the printed table has besides.
+#[test]
+fn a_sweep_for_programs_says_what_its_table_says() {
+    let dir = with_small_scenario();
+    let output = keystorm(dir.path(), &sweep(&["--format", "json", "--out", "s"]));
+    assert_code(&output, 0);
+    let json: Value = serde_json::from_str(&stdout(&output)).expect("one JSON document");
+    assert_eq!((&json["kind"], &json["directory"]), (&json!("sweep"), &json!("s")));
+    assert_eq!(json["varied"], json!(["line.loss", "update.recovery"]));
+    assert_eq!(json["points_not_sure_enough"], json!([]));
+    let table = rows(&dir.path().join("s/sweep.csv"));
+    let runs = rows(&dir.path().join("s/runs.csv"));
+    let points = json["points"].as_array().unwrap();
+    assert_eq!(points.len(), table.len());
+    for (point, row) in points.iter().zip(&table) {
+        for (name, cell) in row {
+            match &point[name] {
+                Value::Null => assert_eq!(cell, "", "{name}"),
+                Value::String(words) => assert_eq!(words, cell, "{name}"),
+                number => assert_eq!(number.as_f64(), cell.parse().ok(), "{name}"),
+            }
+        }
+        let mine = runs.iter().filter(|run| run["point"] == row["point"]);
+        let stranded: u64 = mine.map(|run| run["cards_stranded"].parse::<u64>().unwrap()).sum();
+        assert_eq!((&point["cards_stranded_total"], &point["cards_total"]), (&json!(stranded), &json!(300)));
+        assert_eq!(point["card_times"], "published");
+    }
+}
+
 /// comparison.csv against the runs that it is made of.
 #[test]
 fn a_comparison_follows_from_the_runs() {
@@ -97,6 +128,22 @@ fn a_comparison_follows_from_the_runs() {
         assert_eq!(number("server_cores_needed"), (busy / 0.7).ceil().max(1.0));
     }
     let of = |point: usize, name: &str| compared[point][name].parse::<f64>().unwrap();
+    // Figures that sweep.csv has too have its intervals; of the others the interval holds the figure.
+    for (point, swept) in compared.iter().zip(rows(&dir.path().join("s/sweep.csv"))) {
+        for name in ["session_ms_p99", "update_ms_p50", "server_busy_cores_peak", "cards_stranded"] {
+            for end in ["ci95_low", "ci95_high"].map(|end| format!("{name}_{end}")) {
+                assert_eq!(point[&end], swept[&end], "{end}");
+            }
+        }
+        for name in
+            ["line_bytes_per_session", "nvm_writes_per_card", "points_of_interruption", "server_cores_needed"]
+        {
+            let number = |name: &str| point[name].parse::<f64>().unwrap();
+            let ends = [number(&format!("{name}_ci95_low")), number(&format!("{name}_ci95_high"))];
+            assert!(ends[0] <= number(name) && number(name) <= ends[1], "{name}: {ends:?}");
+        }
+        assert_ne!(point["server_busy_cores_peak_ci95_high"], "", "both runs have it");
+    }
     for cost in ["line_bytes_per_session", "nvm_writes_per_card", "points_of_interruption", "session_ms_p50"]
     {
         assert!(of(2, cost) > 2.0 * of(0, cost), "long keys and proofs cost: {cost}");
@@ -154,6 +201,11 @@ fn a_sweep_says_which_points_are_not_as_sure_as_was_asked() {
     assert_code(&output, 0);
     let words = "Not within 0.0001 % of messages_sent after 4 replications: point 1, 2.";
     assert!(stdout(&output).contains(words), "{}", stdout(&output));
+    let more = ["sweep", "small.toml", "--out", "s", "--format", "json"];
+    let output = keystorm(dir.path(), &[&more, &until[..]].concat());
+    assert_code(&output, 0);
+    let json: Value = serde_json::from_str(&stdout(&output)).expect("one JSON document");
+    assert_eq!(json["points_not_sure_enough"], json!([1, 2]));
 }
 
 #[test]
