@@ -4,6 +4,7 @@
 
 use std::cell::OnceCell;
 use std::hint::black_box;
+use std::time::Duration;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -133,5 +134,11 @@ fn generate(group: &mut Group<'_>, id: BenchmarkId, cipher: Cipher) {
     });
 }
 
-criterion_group!(benches, suites);
+/// There are some two hundred of them.
+fn short() -> Criterion {
+    let [warm_up, measurement] = [300, 1_000].map(Duration::from_millis);
+    Criterion::default().sample_size(20).warm_up_time(warm_up).measurement_time(measurement)
+}
+
+criterion_group! { name = benches; config = short(); targets = suites }
 criterion_main!(benches);

@@ -1,12 +1,15 @@
 //! Without contention and at a tick of 1 ms: the same outcome, the same keys on both sides, the same counts for every
 //! card; and the same messages at the same nanoseconds, where the line is slow enough for turmoil to keep up.
 
+use std::sync::Mutex;
+
 use keystorm::plan::{EngineKind, Plan};
 use keystorm::run::Finished;
 use keystorm_model::CardId;
 use keystorm_reports::results::{CardRow, Counts};
+use rayon::prelude::*;
 
-use crate::cases::{Case, Coverage, Scenario, runs};
+use crate::cases::{Case, Coverage, Scenario, Summary, runs};
 
 /// Cards meet at a client now and then, which is harmless: nothing depends on how long a holder waits. No datagram
 /// waits for a core, and no timer equals a sum of delays.
@@ -63,44 +66,61 @@ fn engines_agree_card_by_card_without_contention() {
     let scenario = Scenario::new(QUIET);
     let cases = Case::all();
     let each = (RUNS / cases.iter().filter(|case| !case.is_slow()).count()).max(FEWEST);
-    let mut coverage = Coverage::default();
-    let (mut equal_digests, mut late, mut harmed) = (0, 0, 0);
-    for (number, case) in cases.iter().enumerate() {
+    let on_lines = cases.iter().enumerate().flat_map(|(number, case)| {
         let each = if case.is_slow() { FEWEST } else { each };
-        for (line, seeds) in lines_and_seeds(number, each) {
-            let (line, punctual) = LINES[line];
-            if seeds.is_empty() || case.fault.by_clock && !punctual {
-                continue;
-            }
-            let mut set = case.set();
-            set.extend(line.iter().map(|&text| text.to_owned()));
-            let Some(plan) = scenario.plan(&set) else {
-                coverage.refused += 1;
-                continue;
-            };
-            coverage.add(case, &plan);
-            let events = runs(&plan, EngineKind::Events, &seeds);
-            let turmoil = runs(&plan, EngineKind::Turmoil, &seeds);
-            for ((events, turmoil), seed) in events.iter().zip(&turmoil).zip(&seeds) {
-                let context = format!("{}, {line:?}, seed {seed}", case.name());
-                let (events, turmoil) = (&events.finished, &turmoil.finished);
-                compare(events, turmoil, punctual, &context);
-                let digests = [events, turmoil].map(|run| run.results.trace_digest);
-                equal_digests += u64::from(digests[0] == digests[1]);
-                late += turmoil.results.counts.late_deliveries;
-                harmed += u64::from(plan.fleet.cards) - events.results.counts.cards_unharmed;
-                coverage.scenarios += 1;
-                coverage.cards += u64::from(plan.fleet.cards);
-            }
-            coverage.struck(&events);
+        lines_and_seeds(number, each).map(move |(line, seeds)| (case, LINES[line], seeds))
+    });
+    let compared: Vec<_> = on_lines
+        .filter(|(case, (_, punctual), seeds)| !seeds.is_empty() && (*punctual || !case.fault.by_clock))
+        .collect();
+    let found = Mutex::new(Found::default());
+    compared.par_iter().for_each(|(case, (line, punctual), seeds)| {
+        let mut set = case.set();
+        set.extend(line.iter().map(|&text| text.to_owned()));
+        let Some(plan) = scenario.plan(&set) else {
+            found.lock().unwrap().coverage.refused += 1;
+            return;
+        };
+        let events = runs(&plan, EngineKind::Events, seeds);
+        let turmoil = runs(&plan, EngineKind::Turmoil, seeds);
+        for ((events, turmoil), seed) in events.iter().zip(&turmoil).zip(seeds) {
+            let context = format!("{}, {line:?}, seed {seed}", case.name());
+            compare(&events.finished, &turmoil.finished, *punctual, &context);
         }
-    }
+        found.lock().unwrap().add(case, &plan, &events, &turmoil);
+    });
+    let Found { coverage, equal_digests, late, harmed } = found.into_inner().unwrap();
     coverage.assert_complete();
     println!(
         "engines_agree: {} scenarios, {} cards compared ({harmed} of them interrupted, stranded or blocked), {} \
          combinations refused; {equal_digests} scenarios with equal digests, {late} deliveries late",
         coverage.scenarios, coverage.cards, coverage.refused
     );
+}
+
+/// What all comparisons together have found.
+#[derive(Default)]
+struct Found {
+    coverage: Coverage,
+    equal_digests: u64,
+    late: u64,
+    harmed: u64,
+}
+
+impl Found {
+    /// Adds runs of one case that agree.
+    fn add(&mut self, case: &Case, plan: &Plan, events: &[Summary], turmoil: &[Summary]) {
+        self.coverage.add(case, plan);
+        for (events, turmoil) in events.iter().zip(turmoil) {
+            let (events, turmoil) = (&events.finished.results, &turmoil.finished.results);
+            self.equal_digests += u64::from(events.trace_digest == turmoil.trace_digest);
+            self.late += turmoil.counts.late_deliveries;
+            self.harmed += u64::from(plan.fleet.cards) - events.counts.cards_unharmed;
+            self.coverage.scenarios += 1;
+            self.coverage.cards += u64::from(plan.fleet.cards);
+        }
+        self.coverage.struck(events);
+    }
 }
 
 fn compare(events: &Finished, turmoil: &Finished, punctual: bool, context: &str) {
