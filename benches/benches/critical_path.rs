@@ -14,7 +14,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use keystorm_benches::measure::by_the_wall;
+use keystorm_benches::measure::{by_the_wall, short};
 use keystorm_benches::party::{CardVisit, Party, SHAPE};
 use keystorm_model::card::CardWork;
 use keystorm_model::draw::{Purpose, Seed, owner};
@@ -340,10 +340,5 @@ fn parts(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn short() -> Criterion {
-    let [warm_up, measurement] = [300, 1_000].map(Duration::from_millis);
-    Criterion::default().sample_size(10).warm_up_time(warm_up).measurement_time(measurement)
-}
-
-criterion_group! { name = benches; config = short(); targets = shares, parts }
+criterion_group! { name = benches; config = short(10); targets = shares, parts }
 criterion_main!(benches);

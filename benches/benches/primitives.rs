@@ -4,10 +4,10 @@
 
 use std::cell::OnceCell;
 use std::hint::black_box;
-use std::time::Duration;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use keystorm_benches::measure::short;
 use keystorm_model::suite::{Backend, Cipher, Comparison, Operation, SuiteId};
 
 /// Keys in turn.
@@ -134,11 +134,5 @@ fn generate(group: &mut Group<'_>, id: BenchmarkId, cipher: Cipher) {
     });
 }
 
-/// There are some two hundred of them.
-fn short() -> Criterion {
-    let [warm_up, measurement] = [300, 1_000].map(Duration::from_millis);
-    Criterion::default().sample_size(20).warm_up_time(warm_up).measurement_time(measurement)
-}
-
-criterion_group! { name = benches; config = short(); targets = suites }
+criterion_group! { name = benches; config = short(20); targets = suites }
 criterion_main!(benches);

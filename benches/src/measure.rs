@@ -5,8 +5,8 @@
 
 use std::time::{Duration, Instant};
 
-use criterion::Throughput;
 use criterion::measurement::{Measurement, ValueFormatter};
+use criterion::{Criterion, Throughput};
 
 /// What `work` returns, and how long it took this thread.
 #[expect(clippy::disallowed_methods, reason = "a bench measures the wall clock")]
@@ -34,6 +34,12 @@ fn on_cpu() -> Option<Duration> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     let ns = text.split_whitespace().next()?.parse().ok()?;
     Some(Duration::from_nanos(ns))
+}
+
+/// For benches of which there are dozens: a second and a bit for each, with so many samples.
+pub fn short(samples: usize) -> Criterion {
+    let [warm_up, measurement] = [300, 1_000].map(Duration::from_millis);
+    Criterion::default().sample_size(samples).warm_up_time(warm_up).measurement_time(measurement)
 }
 
 /// The middle one of `values`, the lower one of two.
