@@ -74,7 +74,11 @@ fn mser_5_finds_the_end_of_the_renewals() {
     let said = keystorm(dir.path(), &["run", "steady.toml", "--warmup", "mser-5", "--out", "said"]);
     assert!(stdout(&said).contains("left out of latencies and the server's load"), "{}", stdout(&said));
     // It is the same on the other engine, whose clients are moved one after the other.
-    let turmoil = run(dir.path(), "turmoil", &["--warmup", "mser-5", "--engine", "turmoil"]);
+    let turmoil = run(
+        dir.path(),
+        "turmoil",
+        &["--warmup", "mser-5", "--engine", "turmoil", "--set", "turmoil.tick=20ms"],
+    );
     assert_eq!(turmoil["warmup_s"], found["warmup_s"]);
 }
 
