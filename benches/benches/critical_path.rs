@@ -6,7 +6,8 @@
 //! as it was before are sent it again, and that is timed. The card's is what it does from power-up on for the same, without
 //! the time that a real card needs for it.
 //!
-//! Beside each stands the time of the bare operations with keys that it contains, by the same functions on keys at hand.
+//! Beside each stands the time of the bare operations with keys that it contains, by the same functions on keys at hand; beside
+//! the server's also that of all its ciphers, with the draws of Rs and Ro and the set-up of the session's channel.
 //! `parts` are what else an authentication with AES-128 consists of.
 
 use std::cell::OnceCell;
@@ -41,6 +42,9 @@ const PASSES: u32 = 9;
 trait Share {
     /// Does all of it once.
     fn replay(&self) -> (Operations, Duration);
+
+    /// Draws of randoms and session channels that each authentication has besides its operations with keys.
+    fn has_draws_and_channel(&self) -> bool;
 }
 
 /// What it consisted of, so many authentications together.
@@ -75,8 +79,12 @@ fn derived(embodiment: Option<Embodiment>) -> u32 {
 
 impl ServerShare {
     fn new(suite: SuiteId, embodiment: Option<Embodiment>) -> ServerShare {
+        let fleet = if suite == SuiteId::Aes128 { FLEET } else { visits_of(suite) };
+        ServerShare::of_fleet(suite, embodiment, fleet)
+    }
+
+    fn of_fleet(suite: SuiteId, embodiment: Option<Embodiment>, fleet: u32) -> ServerShare {
         let visits = visits_of(suite);
-        let fleet = if suite == SuiteId::Aes128 { FLEET } else { visits };
         let mut party = Party::of_fleet(suite, embodiment, fleet as usize);
         let server = party.server();
         let all: Vec<Vec<Request>> =
@@ -154,6 +162,10 @@ impl Share for ServerShare {
         let ServerWork { proves, checks, derives, generates, .. } = sum;
         (Operations { visits: self.visits, proves, checks, derives, generates }, took)
     }
+
+    fn has_draws_and_channel(&self) -> bool {
+        true
+    }
 }
 
 fn add(sum: &mut ServerWork, work: ServerWork) {
@@ -207,6 +219,24 @@ impl Share for CardShare {
         };
         (operations, took)
     }
+
+    /// The card draws Ra, which is a part of its visit's draws, and sets no channel up.
+    fn has_draws_and_channel(&self) -> bool {
+        false
+    }
+}
+
+/// As many openings of a connection's draws, and session channels, as `done` has authentications.
+fn draws_and_channels(done: Operations) -> Duration {
+    let mut random = [0; 32];
+    let operations = || {
+        for number in 0..done.visits {
+            Seed(1).open(Purpose::Server, owner(CardId(number), 1)).bytes(0, &mut random);
+            let key = random.first_chunk().expect("it is longer than a session key");
+            black_box(Channel::new(*key));
+        }
+    };
+    by_the_wall(operations).1
 }
 
 /// As many operations as `done` has, by the suite's own functions, with another random each time.
@@ -246,12 +276,13 @@ fn share<S: Share>(criterion: &mut Criterion, suite: SuiteId, name: &str, new: i
     criterion.bench_function(&id, |bencher| {
         let share = ready.get_or_init(|| {
             let share = new();
-            let (mut whole, mut floor) = (Duration::MAX, Duration::MAX);
+            let (mut whole, mut floor, mut besides) = (Duration::MAX, Duration::MAX, Duration::MAX);
             let mut operations = Operations::default();
             for _ in 0..PASSES {
                 let (done, took) = share.replay();
                 (operations, whole) = (done, whole.min(took));
                 floor = floor.min(bare(suite, done));
+                besides = besides.min(draws_and_channels(done));
             }
             let visits = operations.visits;
             println!(
@@ -264,6 +295,13 @@ fn share<S: Share>(criterion: &mut Criterion, suite: SuiteId, name: &str, new: i
                 operations.generates / visits,
                 whole.as_secs_f64() / floor.as_secs_f64(),
             );
+            if share.has_draws_and_channel() {
+                println!(
+                    "{id}: {} ns all its ciphers, draws and session channel included: {:.2} times",
+                    ((floor + besides) / visits).as_nanos(),
+                    whole.as_secs_f64() / (floor + besides).as_secs_f64(),
+                );
+            }
             share
         });
         bencher.iter_custom(|wanted| {
@@ -288,6 +326,12 @@ fn shares(criterion: &mut Criterion) {
                 Some(embodiment) => format!("with renewal, embodiment {}", embodiment.name()),
             };
             share(criterion, suite, &format!("server, {what}"), || ServerShare::new(suite, embodiment));
+            if (suite, embodiment) == (SuiteId::Aes128, None) {
+                // What memory costs is the difference.
+                let few = visits_of(suite);
+                let name = format!("server, {what}, {few} cards in the directory");
+                share(criterion, suite, &name, || ServerShare::of_fleet(suite, embodiment, few));
+            }
             share(criterion, suite, &format!("card, {what}"), || CardShare::new(suite, embodiment));
         }
     }
