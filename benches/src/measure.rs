@@ -36,10 +36,12 @@ fn on_cpu() -> Option<Duration> {
     Some(Duration::from_nanos(ns))
 }
 
-/// For benches of which there are dozens: a second and a bit for each, with so many samples.
+/// For benches of which there are dozens: a second and a bit for each, with so many samples. As many resamples as criterion
+/// takes by itself would need longer than the measurement.
 pub fn short(samples: usize) -> Criterion {
     let [warm_up, measurement] = [300, 1_000].map(Duration::from_millis);
-    Criterion::default().sample_size(samples).warm_up_time(warm_up).measurement_time(measurement)
+    let criterion = Criterion::default().sample_size(samples).nresamples(5_000);
+    criterion.warm_up_time(warm_up).measurement_time(measurement)
 }
 
 /// The middle one of `values`, the lower one of two.
