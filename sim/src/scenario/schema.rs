@@ -267,7 +267,7 @@ pub(super) static KEYS: &[Key] = &[
     key("server.costs.channel", MINUTE, Value("94ns"), "Setting up one session's channel: the session key, and the cipher of the session data under it."),
     key("server.costs.aead", MINUTE, Value("98ns"), "Sealing or opening one message of session data, however short."),
     key("server.costs.aead_kib", MINUTE, Value("325ns"), "The same, for every 1,024 plain bytes of it."),
-    key("server.costs.commit", MINUTE, Value("100us"), "Making what a request changes in the client directory durable. The default is an assumption without a source: a write that several commits share, on a server's SSD."),
+    key("server.costs.commit", MINUTE, Value("510us"), "Making what a request changes in the client directory durable. The default is one transaction of the database with its sync, alone on a virtual disk: measure your own."),
 
     key("faults.pull", Kind::Chance, Value("0"), "Per connection: the card is pulled out at one of its commands."),
     key("faults.outage", Kind::Rows(OUTAGE), Value("[]"), "Line outages, also one-way: what is in flight when one begins, and what is sent while it lasts, is lost."),

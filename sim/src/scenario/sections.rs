@@ -32,7 +32,7 @@ pub(super) static SECTIONS: &[Section] = &[
     Section { path: "server", doc: "The server machine." },
     Section {
         path: "server.costs",
-        doc: "Server time per part of the work. The defaults are those of the preset `costs/reference`, which `keystorm calibrate` measured on one core of a 2-core x86-64 machine (docs/ciphers.md says how, and what is in each), except `commit`, which is an assumption. They are what this program's code takes for the work: measure your own server, and its disk. `server.backend` does not change them: a table that `keystorm calibrate --backend NAME` wrote has the costs of that backend.",
+        doc: "Server time per part of the work. The defaults are those of the preset `costs/reference`, which `keystorm calibrate` measured on one core of a 2-core x86-64 machine (docs/ciphers.md says how, and what is in each). They are what this program's code takes for the work: measure your own server, and its disk. `server.backend` does not change them: a table that `keystorm calibrate --backend NAME` wrote has the costs of that backend.",
     },
     Section { path: "faults", doc: "What goes wrong besides the line's own losses." },
     Section { path: "turmoil", doc: "Settings of the turmoil engine." },
