@@ -354,8 +354,13 @@ impl Hearing<'_> {
             self.watched.known.recalled = true;
         }
         let keys: Vec<_> = (0..orders.len()).filter_map(|index| orders.key(index)).collect();
-        // What could not be foreseen, since the root was under way, is taken as it comes.
+        // What could not be foreseen, since the root was under way, is taken as it comes, also when it is committed.
         let Some(renewed) = renew.or_else(|| renewal_of(rules, card, &keys)) else { return };
+        let talk = &mut self.watched.talks[place];
+        if talk.told.is_none() {
+            let pair = rules.shape.internal() - talk.pair[0];
+            talk.told = Some(Expected { pair, renew: Some(renewed), guess: false });
+        }
         self.watched.begun = true;
         if keys != expected_keys(rules, card, renewed) {
             self.wrong(format!("the server renews {keys:?} where {renewed:?} was to be renewed"));

@@ -267,3 +267,38 @@ fn cards_whose_memory_wears_out_cannot_be_renewed() {
         assert!(matches!(card.depths[0].state, PairState::Old | PairState::Split), "{card:?}");
     }
 }
+
+/// A swarm found it: a connection that is opened while the root is under way is followed by what the server then offers, to
+/// the end of its renewal.
+#[test]
+fn a_renewal_that_was_begun_while_the_root_was_under_way_is_followed_to_its_commit() {
+    let dir = tempfile::tempdir().unwrap();
+    let scenario = r#"
+        seed = 297945763
+        horizon = "18s"
+        [fleet]
+        cards = 28
+        clients = 1
+        suite = "ml-dsa-65"
+        [line]
+        delay = { fixed = "289ms" }
+        reorder = "11%"
+        reorder_by = "9128ms"
+        down = "58kbit/s"
+        retry = { first = "1490ms" }
+        [load]
+        arrivals = "office"
+        sigma = "6s"
+        exchanges = 0
+        [update]
+        recovery = "stage-and-flip"
+        root = "itself"
+        periods = ["30d", "30d", "30d"]
+        spread = "waves"
+        spread_waves = 2
+        [faults]
+        reinsert = "40%"
+    "#;
+    std::fs::write(dir.path().join("root.toml"), scenario).unwrap();
+    assert_code(&crate::common::keystorm(dir.path(), &["run", "root.toml", "--out", "root"]), 0);
+}
