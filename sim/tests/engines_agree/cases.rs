@@ -284,7 +284,7 @@ impl Case {
         }
     }
 
-    /// Whether keys take long to grow, so that a few cards and runs must do.
+    /// Whether keys take long to grow, so that a few cards must do.
     pub(crate) fn is_slow(&self) -> bool {
         self.suite.family() == Family::Asymmetric && self.crypto == Crypto::Real
     }
