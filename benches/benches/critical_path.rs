@@ -37,16 +37,15 @@ const FEW: u32 = 16;
 const VERY_FEW: u32 = 4;
 /// Connections that are open at once.
 const OPEN: usize = 16;
-/// Replays, of which the fastest counts, where the cipher is quick, and where it is slow.
-const PASSES: [u32; 2] = [9, 3];
 
 /// What one party is sent, as often as it is timed.
 trait Share {
+    /// Whether each authentication opens draws and sets a session channel up, besides its operations with keys. The card draws Ra
+    /// from its visit's draws, and the channel is its client's.
+    const DRAWS_AND_CHANNEL: bool;
+
     /// Does all of it once.
     fn replay(&self) -> (Operations, Duration);
-
-    /// Draws of randoms and session channels that each authentication has besides its operations with keys.
-    fn has_draws_and_channel(&self) -> bool;
 }
 
 /// What it consisted of, so many authentications together.
@@ -77,6 +76,11 @@ fn visits_of(suite: SuiteId) -> u32 {
 /// How many cards' shares are timed, each of them as often as it takes.
 fn cards_of(suite: SuiteId) -> u32 {
     if matches!(suite, SuiteId::Rsa1024 | SuiteId::Rsa2048 | SuiteId::Rsa3072) { VERY_FEW } else { FEW }
+}
+
+/// Replays, of which the fastest counts.
+fn passes_of(suite: SuiteId) -> u32 {
+    if suite.family() == Family::Symmetric { 9 } else { 3 }
 }
 
 /// What a renewal of depth 0 derives.
@@ -129,6 +133,8 @@ fn is_part(datagram: &[u8]) -> bool {
 }
 
 impl Share for ServerShare {
+    const DRAWS_AND_CHANNEL: bool = true;
+
     fn replay(&self) -> (Operations, Duration) {
         let (mut server, mut out) = (self.server.clone(), Outbox::default());
         let (mut sum, mut took) = (ServerWork::default(), Duration::ZERO);
@@ -168,10 +174,6 @@ impl Share for ServerShare {
         }
         let ServerWork { proves, checks, derives, generates, .. } = sum;
         (Operations { visits: self.visits, proves, checks, derives, generates }, took)
-    }
-
-    fn has_draws_and_channel(&self) -> bool {
-        true
     }
 }
 
@@ -214,6 +216,8 @@ impl CardShare {
 }
 
 impl Share for CardShare {
+    const DRAWS_AND_CHANNEL: bool = false;
+
     fn replay(&self) -> (Operations, Duration) {
         let took = self.visits.iter().map(|visit| visit.replay(self.rounds).1).sum();
         let CardWork { proves, checks, derives, generates, .. } = self.expected;
@@ -226,11 +230,6 @@ impl Share for CardShare {
             generates: times(generates),
         };
         (operations, took)
-    }
-
-    /// The card draws Ra, which is a part of its visit's draws, and sets no channel up.
-    fn has_draws_and_channel(&self) -> bool {
-        false
     }
 }
 
@@ -286,8 +285,7 @@ fn share<S: Share>(criterion: &mut Criterion, suite: SuiteId, name: &str, new: i
             let share = new();
             let (mut whole, mut floor, mut besides) = (Duration::MAX, Duration::MAX, Duration::MAX);
             let mut operations = Operations::default();
-            let [many, few] = PASSES;
-            for _ in 0..if suite.family() == Family::Symmetric { many } else { few } {
+            for _ in 0..passes_of(suite) {
                 let (done, took) = share.replay();
                 (operations, whole) = (done, whole.min(took));
                 floor = floor.min(bare(suite, done));
@@ -304,7 +302,7 @@ fn share<S: Share>(criterion: &mut Criterion, suite: SuiteId, name: &str, new: i
                 operations.generates / visits,
                 whole.as_secs_f64() / floor.as_secs_f64(),
             );
-            if share.has_draws_and_channel() {
+            if S::DRAWS_AND_CHANNEL {
                 println!(
                     "{id}: {} ns all its ciphers, draws and session channel included: {:.2} times",
                     ((floor + besides) / visits).as_nanos(),

@@ -5,8 +5,8 @@ use keystorm::world::site_of;
 use keystorm_reports::results::{CardRow, Outcome, PairState};
 
 use crate::common::{
-    assert_all_renewed, assert_binomial, assert_code, cards, fired, names_in, quiet_but, reduced, run,
-    run_reduced, stderr,
+    assert_all_renewed, assert_binomial, assert_code, cards, fired, keystorm, names_in, quiet_but, reduced,
+    run, run_reduced, stderr,
 };
 
 #[test]
@@ -300,5 +300,5 @@ fn a_renewal_that_was_begun_while_the_root_was_under_way_is_followed_to_its_comm
         reinsert = "40%"
     "#;
     std::fs::write(dir.path().join("root.toml"), scenario).unwrap();
-    assert_code(&crate::common::keystorm(dir.path(), &["run", "root.toml", "--out", "root"]), 0);
+    assert_code(&keystorm(dir.path(), &["run", "root.toml", "--out", "root"]), 0);
 }
