@@ -3,7 +3,8 @@
 //! One host is the server, one each is a site; a site's clients are tasks on its host, each with its own socket.
 //! turmoil carries every datagram in a fixed time of one millisecond; the line model decides what becomes of it, and the
 //! receiver's edge holds it until its arrival time. Programs wake on tokio's clock, which counts milliseconds, but handle
-//! what is due at its own time in nanoseconds. As long as the shortest delay of the line exceeds two ticks and two
+//! what is due at its own time in nanoseconds. Ticks cost the same whether anything happens in them or not: once nothing is to
+//! come, none are made any more. As long as the shortest delay of the line exceeds two ticks and two
 //! milliseconds nothing comes late, so that a coarser tick changes no result; what does come late is counted.
 //!
 //! An outage is a turmoil partition between site and server. The line model has decided which messages it cuts, so
@@ -59,6 +60,8 @@ struct Shared {
     packet: Vec<u8>,
     /// Datagrams on their way: handed to the edge, not yet to the world.
     in_flight: u64,
+    /// Clients that something is due at, be it in their future.
+    expecting: u32,
     /// For each site, whether a partition cuts it off from the server now: upward, downward.
     partitioned: Vec<[bool; 2]>,
     /// Datagrams that were handed to turmoil for a partition to drop.
@@ -103,6 +106,9 @@ pub fn run(world: World, watch: Watch<'_>) -> Result<Ended, Stopped> {
     let mut outages: Vec<Outage> = plan.faults.outages.iter().map(|&plan| Outage::new(plan)).collect();
     // Two ticks more, so that what is due just before the horizon is handled.
     while sim.elapsed() < horizon + tick * 2 {
+        if shared.borrow().nothing_is_to_come() && !outages.iter().any(Outage::is_in_force) {
+            break;
+        }
         for outage in &mut outages {
             outage.advance(&sim, tick, &shared);
         }
@@ -134,6 +140,7 @@ fn share(world: World, plan: &Plan) -> Handle {
         buffer: vec![0; LARGEST_DATAGRAM],
         packet: Vec::new(),
         in_flight: 0,
+        expecting: plan.fleet.clients,
         partitioned: vec![[false; 2]; usize::from(plan.fleet.sites)],
         partition_drops: 0,
         events: 0,
@@ -188,6 +195,20 @@ fn register_sites(sim: &mut turmoil::Sim<'_>, plan: &Plan, shared: &Handle) {
 }
 
 impl Shared {
+    /// Whether nothing is going to happen until the horizon. What was sent into a partition is not counted.
+    fn nothing_is_to_come(&self) -> bool {
+        self.expecting == 0 && self.in_flight == 0 && self.world.server_due().is_none()
+    }
+
+    /// Notes whether something is due at a client: `expects` is what has been noted of it before.
+    fn note_expecting(&mut self, expects: &mut bool, due: Option<SimTime>) {
+        match (std::mem::replace(expects, due.is_some()), *expects) {
+            (true, false) => self.expecting -= 1,
+            (false, true) => self.expecting += 1,
+            _ => {}
+        }
+    }
+
     /// Puts the world's flights into envelopes and lets `send` carry them, at `now`. Doomed ones go to turmoil only while
     /// a partition stands that drops them. To a server that is down nothing is carried.
     fn dispatch(&mut self, now: SimTime, mut send: impl FnMut(&Flight, &[u8])) {
@@ -304,7 +325,11 @@ async fn client_program(shared: Handle, client: ClientId, port: u16, holders: Ve
     let mut holders = holders.into_iter().peekable();
     let mut alarm = Alarm::new(clock);
     let watched = shared.borrow().world.client_due(client);
-    alarm.set(earliest([holders.peek().map(|holder| holder.arrived), watched]));
+    // It counts as expecting something from before its start.
+    let mut expects = true;
+    let first = earliest([holders.peek().map(|holder| holder.arrived), watched]).filter(|&at| at < horizon);
+    shared.borrow_mut().note_expecting(&mut expects, first);
+    alarm.set(first);
     loop {
         let arrived = tokio::select! {
             biased;
@@ -324,6 +349,7 @@ async fn client_program(shared: Handle, client: ClientId, port: u16, holders: Ve
             let due = earliest([arrival, arrived, back, shared.world.client_due(client)]);
             let due = due.filter(|&at| at < horizon);
             let Some(at) = due.filter(|&at| at <= now) else {
+                shared.note_expecting(&mut expects, due);
                 alarm.set(due);
                 break;
             };

@@ -1,5 +1,7 @@
 //! The tick of turmoil's clock and the number of its hosts are no part of the model.
 
+use keystorm::run::simulate;
+use keystorm_model::{SimTime, Span};
 use keystorm_reports::results::Outcome;
 
 use crate::common::{cards, keystorm, reduced, run, shipped, stdout};
@@ -48,6 +50,28 @@ fn a_tick_too_coarse_for_the_line_is_reported_and_harms_no_card() {
     assert!(check("turmoil.tick=10ms").contains("Note: turmoil.tick = 10ms is coarse"));
     let gprs = stdout(&keystorm(dir.path(), &["check", shipped("quickstart").to_str().unwrap()]));
     assert!(!gprs.contains("Note:"), "{gprs}");
+}
+
+/// Ticks cost the same whether anything happens in them or not: a long evening after the last holder must cost none.
+#[test]
+fn no_tick_is_made_once_nothing_is_to_come() {
+    let ends = |horizon: &str| {
+        let mut last = SimTime::ZERO;
+        let plan = reduced(&[horizon, "faults.pull=0", OUTAGE]);
+        let finished = simulate(plan, &mut |progress| {
+            last = progress.now;
+            true
+        });
+        let finished = finished.unwrap_or_else(|stopped| panic!("{horizon}: {stopped:?}"));
+        let counts = finished.results.counts;
+        assert!(counts.sessions_started >= 300 && counts.sessions_in_flight == 0, "{horizon}: {counts:?}");
+        (last, finished.results.trace_digest)
+    };
+    let (evening, digest) = ends("horizon=4min");
+    let (long, same) = ends("horizon=1h");
+    assert!(evening > SimTime::ZERO + Span::from_secs(100), "it ended at {evening}, when holders still came");
+    assert!(long < SimTime::ZERO + Span::from_secs(240), "it still ran at {long}");
+    assert_eq!(digest, same);
 }
 
 /// What comes late is still handled at its own time, unless its receiver has gone on to something later.

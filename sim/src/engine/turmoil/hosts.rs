@@ -85,6 +85,10 @@ impl Outage {
         }
     }
 
+    pub(super) fn is_in_force(&self) -> bool {
+        self.state == OutageState::InForce
+    }
+
     /// Notes for each line and direction of the outage whether it is cut, and does so.
     fn each_way(&self, shared: &Handle, cut: bool, act: impl Fn(&str, &str)) {
         for (site, partitioned) in (0..).map(SiteId).zip(&mut shared.borrow_mut().partitioned) {
