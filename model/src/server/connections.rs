@@ -41,8 +41,9 @@ pub(super) enum Guess {
     Promoted,
 }
 
-/// One connection of one card.
+/// One connection of one card. It begins with a cache line: every request needs several of its lines.
 #[derive(Clone)]
+#[repr(align(64))]
 pub(super) struct Connection {
     pub(super) id: ConnectionId,
     pub(super) no: ConnectionNo,

@@ -73,9 +73,21 @@ pub fn run(world: World, watch: Watch<'_>) -> Result<Ended, Stopped> {
     Ok(Ended { world, events })
 }
 
-/// When a client is going to be woken, earliest first; `None`: no wake-up is in the queue.
-#[derive(Clone, Copy, Default)]
-struct Wakes([Option<SimTime>; 2]);
+/// A time that never comes.
+const NEVER: SimTime = SimTime::from_ns(u64::MAX);
+
+/// When a client wants to be woken, and the wake-ups that the queue holds for it, earliest first.
+#[derive(Clone, Copy)]
+#[repr(align(32))]
+struct Wakes {
+    /// What the world said after the client's last event: nothing else changes it, and to ask again would cost memory.
+    due: SimTime,
+    queued: [SimTime; 2],
+}
+
+impl Wakes {
+    const NONE: Wakes = Wakes { due: NEVER, queued: [NEVER; 2] };
+}
 
 struct Run {
     world: World,
@@ -96,7 +108,7 @@ impl Run {
             world,
             out: Out::default(),
             queue: Queue::default(),
-            wakes: vec![Wakes::default(); clients],
+            wakes: vec![Wakes::NONE; clients],
             server_wake: None,
             returns: Vec::new(),
             free_returns: Vec::new(),
@@ -113,8 +125,8 @@ impl Run {
     fn preload(&self, next: &[Arrival]) -> usize {
         let mut sum = 0;
         for arrival in next {
-            let wakes = self.wakes[arrival.client.index()].0[0].is_some();
-            sum ^= self.world.preload(arrival.client, arrival.card) ^ u32::from(wakes);
+            let due = self.wakes[arrival.client.index()].due.as_ns() as u32;
+            sum ^= self.world.preload(arrival.client, arrival.card) ^ due;
         }
         std::hint::black_box(sum);
         next.len()
@@ -160,13 +172,18 @@ impl Run {
                 self.plan_server();
             }
             Kind::Client => {
-                let [first, second] = self.wakes[client.index()].0;
-                self.wakes[client.index()].0 = if first == Some(at) { [second, None] } else { [first, None] };
-                if self.world.client_due(client) == Some(at) {
+                let Wakes { due, queued: [first, second] } = &mut self.wakes[client.index()];
+                if *first == at {
+                    *first = *second;
+                }
+                *second = NEVER;
+                if *due == at {
                     self.world.client_wake(at, client, &mut self.out);
                     self.take_off();
+                    self.plan_client(client);
+                } else {
+                    self.queue_wake(client);
                 }
-                self.plan_client(client);
             }
         }
     }
@@ -205,15 +222,20 @@ impl Run {
         }
     }
 
-    /// Sees to it that the client is woken when it wants to be, or before.
+    /// Sees to it that the client is woken when it wants to be, or before, after something has happened to it.
     fn plan_client(&mut self, client: ClientId) {
-        let Some(due) = self.world.client_due(client) else { return };
-        let wakes = &mut self.wakes[client.index()].0;
-        if wakes[0].is_some_and(|at| at <= due) {
-            return;
+        self.wakes[client.index()].due = self.world.client_due(client).unwrap_or(NEVER);
+        self.queue_wake(client);
+    }
+
+    fn queue_wake(&mut self, client: ClientId) {
+        let Wakes { due, queued: [first, second] } = &mut self.wakes[client.index()];
+        debug_assert_eq!(*due, self.world.client_due(client).unwrap_or(NEVER), "client {client}");
+        if *due < *first {
+            *second = *first;
+            *first = *due;
+            self.queue.push(Event::new(*due, Kind::Client, client, 0, 0));
         }
-        *wakes = [Some(due), wakes[0].or(wakes[1])];
-        self.queue.push(Event::new(due, Kind::Client, client, 0, 0));
     }
 
     fn plan_server(&mut self) {
