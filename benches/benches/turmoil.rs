@@ -26,8 +26,8 @@ use keystorm::scenario;
 use keystorm::world::load::arrivals;
 use keystorm_benches::bare::{Bare, Delay, Session, share};
 use keystorm_benches::measure::{Ratios, median, timed};
-use keystorm_model::Span;
 use keystorm_model::card::CardWork;
+use keystorm_model::{SimTime, Span};
 use keystorm_reports::results::Manifest;
 use keystorm_reports::{CardRows, RunDir, write_run};
 
@@ -48,19 +48,25 @@ fn reference(plan: &Plan) -> u128 {
     simulate(plan, &mut |_| true).expect("the run comes to its end").results.trace_digest
 }
 
-fn simulated(plan: Plan, digest: u128) -> Finished {
+/// Runs `plan`; returns also up to when there was anything to do, and ticks were made.
+fn simulated(plan: Plan, digest: u128) -> (Finished, SimTime) {
     assert_eq!(plan.engine, EngineKind::Turmoil);
-    let finished = simulate(plan, &mut |_| true).expect("the run comes to its end");
+    let mut until = SimTime::ZERO;
+    let finished = simulate(plan, &mut |progress| {
+        until = progress.now;
+        true
+    });
+    let finished = finished.expect("the run comes to its end");
     let found = finished.results.trace_digest;
     assert_eq!(found, digest, "the engines disagree: {found:032x} instead of {digest:032x}");
-    finished
+    (finished, until)
 }
 
 /// A whole run as the command line does it: scenario, simulation, all files.
-fn whole_run(place: &Path, digest: u128) -> Finished {
+fn whole_run(place: &Path, digest: u128) -> (Finished, SimTime) {
     let plan = load(QUICKSTART, &[]);
     let dir = RunDir::prepare(place).expect("the temporary folder can be written");
-    let finished = simulated(plan, digest);
+    let (finished, until) = simulated(plan, digest);
     let plan = finished.world.plan();
     let manifest = Manifest {
         scenario_text: plan.resolved.clone(),
@@ -81,13 +87,13 @@ fn whole_run(place: &Path, digest: u128) -> Finished {
     let rows = CardRows::new(usize::from(plan.fleet.shape.depths()), finished.world.card_rows(|_| true));
     write_run(&dir, &finished.results, &manifest, Some(rows)).expect("the reports can be written");
     dir.commit().expect("the reports can take their place");
-    finished
+    (finished, until)
 }
 
-/// The bare program with the messages and card commands of a keystorm run.
+/// The bare program with the messages and card commands of a keystorm run, and as many ticks.
 ///
 /// keystorm hands turmoil only what the line does not lose: what was delivered, two messages to a round trip.
-fn counterpart(finished: &Finished, delay: Delay) -> Bare {
+fn counterpart((finished, until): &(Finished, SimTime), delay: Delay) -> Bare {
     let plan = finished.world.plan();
     let counts = &finished.results.counts;
     let wire_bytes = counts.line_bytes / counts.messages_sent;
@@ -103,7 +109,7 @@ fn counterpart(finished: &Finished, delay: Delay) -> Bare {
     Bare {
         delay,
         tick: duration(plan.turmoil.tick),
-        horizon: duration(plan.horizon),
+        horizon: duration(until.since(SimTime::ZERO)),
         sites: plan.fleet.sites,
         line: duration(mean_delay(plan.line.delay)),
         reset: duration(plan.card.reset_time(CardWork::default())),
@@ -153,7 +159,7 @@ fn quickstart(criterion: &mut Criterion<Ratios>) -> Option<f64> {
     let digest = reference(&load(QUICKSTART, &[]));
     let finished = whole_run(&place, digest);
     let bare = counterpart(&finished, Delay::Sleep);
-    let round_trips = finished.results.counts.messages_delivered / 2;
+    let round_trips = finished.0.results.counts.messages_delivered / 2;
     ratios(criterion, "quickstart", "whole run", || {
         let (_, keystorm) = timed(|| whole_run(&place, digest));
         let (made, bare) = timed(|| bare.run());
@@ -167,10 +173,11 @@ fn quickstart(criterion: &mut Criterion<Ratios>) -> Option<f64> {
 /// The ratios to the sleeping program and to the leanest one.
 fn busy(criterion: &mut Criterion<Ratios>) -> [Option<f64>; 2] {
     let plan = load(BUSY, &[]);
-    let nobody = load(BUSY, &["fleet.cards=1"]);
+    // Someone comes at the last moment: no tick would be made once nothing is to come.
+    let nobody = load(BUSY, &["fleet.cards=1", "load.from=29900ms", "load.window=100ms"]);
     let (digest, nobody_digest) = (reference(&plan), reference(&nobody));
     let finished = simulated(plan.clone(), digest);
-    let counts = &finished.results.counts;
+    let counts = &finished.0.results.counts;
     let (clients, waiting) = (plan.fleet.clients, counts.sessions_in_flight);
     assert!(waiting > 2 * u64::from(clients), "queues last to the end: {waiting} wait for {clients} clients");
     let round_trips = counts.messages_delivered / 2;

@@ -115,22 +115,24 @@ pub fn run(world: World, watch: Watch<'_>) -> Result<Ended, Stopped> {
         host.advance(&mut sim, tick, &shared);
         sim.step().map_err(|error| Stopped::Failed(error.to_string()))?;
         ticks += 1;
-        if ticks.is_multiple_of(TICKS_PER_REPORT) {
-            let shared = shared.borrow();
-            let counts = &shared.world.recorder().counts;
-            let sessions_ended = counts.sessions_completed + counts.sessions_failed;
-            let now = SimTime::from_ns(sim.elapsed().as_nanos() as u64);
-            if !watch(Progress { now, sessions_ended }) {
-                return Err(Stopped::Cancelled);
-            }
+        if ticks.is_multiple_of(TICKS_PER_REPORT) && !watch(progress(&sim, &shared)) {
+            return Err(Stopped::Cancelled);
         }
     }
+    watch(progress(&sim, &shared));
     host.lose_what_arrives(&sim, &shared);
     drop(sim);
     let shared = Rc::into_inner(shared).expect("the programs ended with their simulation").into_inner();
     let mut world = shared.world;
     world.finish(shared.in_flight);
     Ok(Ended { world, events: shared.events })
+}
+
+fn progress(sim: &turmoil::Sim<'_>, shared: &Handle) -> Progress {
+    let shared = shared.borrow();
+    let counts = &shared.world.recorder().counts;
+    let now = SimTime::from_ns(sim.elapsed().as_nanos() as u64);
+    Progress { now, sessions_ended: counts.sessions_completed + counts.sessions_failed }
 }
 
 fn share(world: World, plan: &Plan) -> Handle {
