@@ -29,10 +29,14 @@ pub(super) fn interrupted() -> bool {
     STOP.load(Ordering::Relaxed)
 }
 
+/// Whether someone watches: standard error is a terminal.
+pub(super) fn watched(quiet: bool) -> bool {
+    !quiet && std::io::stderr().is_terminal()
+}
+
 /// A progress bar on standard error, and only if that is a terminal.
 fn bar(length: u64, style: &str, quiet: bool) -> ProgressBar {
-    let show = !quiet && std::io::stderr().is_terminal();
-    let target = if show { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let target = if watched(quiet) { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     drawn_on(target, length, style)
 }
 

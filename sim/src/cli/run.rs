@@ -18,8 +18,8 @@ use keystorm_reports::shell::quoted;
 
 use super::args::{CardsCsv, Check, Common, Format, Run};
 use super::environment::{self, Stopwatch};
-use super::progress::{Bar, catch_interrupts, interrupted};
-use super::{Failure, both, pairs, print, print_json};
+use super::progress::{Bar, catch_interrupts, interrupted, watched};
+use super::{Failure, both, pairs, print, print_json, tell};
 
 /// Fleets up to this size have a row for every card in `cards.csv`.
 const ALL_CARDS: u32 = 100_000;
@@ -52,7 +52,20 @@ pub(super) fn run(arguments: &Run) -> Result<(), Failure> {
         Format::Text => print(&final_table(&finished.results, Some(&place)))?,
         Format::Json => print_json(&summary_json(&finished.results))?,
     }
+    if watched(common.quiet) {
+        tell(&took(&manifest));
+    }
     both(idle_faults(&finished), slos(&finished, &arguments.slo))
+}
+
+/// What the run took, for whoever watches it. It differs from run to run: programs find it in `manifest.json`.
+fn took(manifest: &Manifest) -> String {
+    let (seconds, events) = (manifest.wall_s, manifest.events_per_s / 1e6);
+    let memory = manifest.bytes_per_card.map(|bytes| format!(", {bytes} bytes of memory per card"));
+    format!(
+        "Took            {seconds:.1} s, {events:.2} million events/s{}; every rule held",
+        memory.unwrap_or_default()
+    )
 }
 
 /// The bounds of a run are judged by its own figures alone.
