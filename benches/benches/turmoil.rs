@@ -48,7 +48,7 @@ fn reference(plan: &Plan) -> u128 {
     simulate(plan, &mut |_| true).expect("the run comes to its end").results.trace_digest
 }
 
-/// Runs `plan`; returns also up to when there was anything to do, and ticks were made.
+/// Runs `plan`; returns also up to when ticks were made.
 fn simulated(plan: Plan, digest: u128) -> (Finished, SimTime) {
     assert_eq!(plan.engine, EngineKind::Turmoil);
     let mut until = SimTime::ZERO;
@@ -90,7 +90,7 @@ fn whole_run(place: &Path, digest: u128) -> (Finished, SimTime) {
     (finished, until)
 }
 
-/// The bare program with the messages and card commands of a keystorm run, and as many ticks.
+/// The bare program with the messages and card commands of a keystorm run, and two ticks more.
 ///
 /// keystorm hands turmoil only what the line does not lose: what was delivered, two messages to a round trip.
 fn counterpart((finished, until): &(Finished, SimTime), delay: Delay) -> Bare {
@@ -173,7 +173,7 @@ fn quickstart(criterion: &mut Criterion<Ratios>) -> Option<f64> {
 /// The ratios to the sleeping program and to the leanest one.
 fn busy(criterion: &mut Criterion<Ratios>) -> [Option<f64>; 2] {
     let plan = load(BUSY, &[]);
-    // Someone comes at the last moment: no tick would be made once nothing is to come.
+    // Someone comes in the last tenth of a second: no tick would be made once nothing is to come.
     let nobody = load(BUSY, &["fleet.cards=1", "load.from=29900ms", "load.window=100ms"]);
     let (digest, nobody_digest) = (reference(&plan), reference(&nobody));
     let finished = simulated(plan.clone(), digest);

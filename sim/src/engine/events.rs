@@ -76,7 +76,8 @@ pub fn run(world: World, watch: Watch<'_>) -> Result<Ended, Stopped> {
 /// A time that never comes.
 const NEVER: SimTime = SimTime::from_ns(u64::MAX);
 
-/// When a client wants to be woken, and the wake-ups that the queue holds for it, earliest first.
+/// When a client wants to be woken, and the wake-ups that the queue holds for it, earliest first. Two of them fill a cache
+/// line, and none lies in two.
 #[derive(Clone, Copy)]
 #[repr(align(32))]
 struct Wakes {
@@ -172,6 +173,11 @@ impl Run {
                 self.plan_server();
             }
             Kind::Client => {
+                debug_assert_eq!(
+                    self.wakes[client.index()].due,
+                    self.world.client_due(client).unwrap_or(NEVER),
+                    "client {client}"
+                );
                 let Wakes { due, queued: [first, second] } = &mut self.wakes[client.index()];
                 if *first == at {
                     *first = *second;
@@ -230,7 +236,6 @@ impl Run {
 
     fn queue_wake(&mut self, client: ClientId) {
         let Wakes { due, queued: [first, second] } = &mut self.wakes[client.index()];
-        debug_assert_eq!(*due, self.world.client_due(client).unwrap_or(NEVER), "client {client}");
         if *due < *first {
             *second = *first;
             *first = *due;

@@ -119,7 +119,7 @@ pub fn run(world: World, watch: Watch<'_>) -> Result<Ended, Stopped> {
             return Err(Stopped::Cancelled);
         }
     }
-    watch(progress(&sim, &shared));
+    watch(progress(&sim, &shared)); // there is nothing left to stop
     host.lose_what_arrives(&sim, &shared);
     drop(sim);
     let shared = Rc::into_inner(shared).expect("the programs ended with their simulation").into_inner();
@@ -197,9 +197,11 @@ fn register_sites(sim: &mut turmoil::Sim<'_>, plan: &Plan, shared: &Handle) {
 }
 
 impl Shared {
-    /// Whether nothing is going to happen until the horizon. What was sent into a partition is not counted.
+    /// Whether nothing is going to happen until the horizon. What was sent into a partition is not counted; what arrives
+    /// only after the horizon is.
     fn nothing_is_to_come(&self) -> bool {
-        self.expecting == 0 && self.in_flight == 0 && self.world.server_due().is_none()
+        let server = self.world.server_due().filter(|&at| at < self.horizon);
+        self.expecting == 0 && self.in_flight == 0 && server.is_none()
     }
 
     /// Notes whether something is due at a client: `expects` is what has been noted of it before.

@@ -57,7 +57,9 @@ fn a_tick_too_coarse_for_the_line_is_reported_and_harms_no_card() {
 fn no_tick_is_made_once_nothing_is_to_come() {
     let ends = |horizon: &str| {
         let mut last = SimTime::ZERO;
-        let plan = reduced(&[horizon, "faults.pull=0", OUTAGE]);
+        // A crash that comes after the horizon, as some always does, is nothing to wait for.
+        let crash = "faults.server_crash={every='1000d',for='5s'}";
+        let plan = reduced(&[horizon, "faults.pull=0", OUTAGE, crash]);
         let finished = simulate(plan, &mut |progress| {
             last = progress.now;
             true
