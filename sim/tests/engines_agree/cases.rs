@@ -384,6 +384,15 @@ impl Coverage {
             escalated_late;
     }
 
+    /// A case that the scenario's own checks refuse is compared with nothing: there is next to none.
+    pub(crate) fn assert_hardly_any_is_refused(&self) {
+        let (refused, scenarios) = (self.refused, self.scenarios);
+        assert!(
+            refused * 50 <= scenarios,
+            "{refused} combinations are refused, {scenarios} scenarios compared"
+        );
+    }
+
     /// Everything in every table has been compared, and has had its effect.
     pub(crate) fn assert_complete(&self) {
         let tables =

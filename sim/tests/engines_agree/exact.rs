@@ -82,6 +82,7 @@ fn engines_agree_card_by_card_without_contention() {
     });
     let Found { coverage, equal_digests, late, harmed } = found.into_inner().unwrap();
     coverage.assert_complete();
+    coverage.assert_hardly_any_is_refused();
     println!(
         "engines_agree: {} scenarios, {} cards compared ({harmed} of them interrupted, stranded or blocked), {} \
          combinations refused; {equal_digests} scenarios with equal digests, {late} deliveries late",
