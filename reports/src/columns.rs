@@ -127,7 +127,8 @@ is made from the other files alone: `keystorm report DIR` makes it again, with t
 
 The resolved scenario, the command that reproduces the run, and where it was made: commit, machine, wall time, peak
 memory, events per second of wall time. The only file that differs between two runs of one seed. Its field `keystorm`
-marks the directory as one that keystorm may replace.
+marks the directory as one that keystorm may replace. On a terminal `keystorm run` ends by saying how long it took, with its
+events per second and its memory per card.
 "
     )
 }
