@@ -64,7 +64,7 @@ pub fn run(world: World, watch: Watch<'_>) -> Result<Ended, Stopped> {
             run.handle();
         }
         events += 1;
-        if events.is_multiple_of(EVENTS_PER_REPORT) && !watch(run.progress(at)) {
+        if events.is_multiple_of(EVENTS_PER_REPORT) && !watch(Progress::of(&run.world, at)) {
             return Err(Stopped::Cancelled);
         }
     }
@@ -115,11 +115,6 @@ impl Run {
             free_returns: Vec::new(),
             in_flight: 0,
         }
-    }
-
-    fn progress(&self, now: SimTime) -> Progress {
-        let counts = &self.world.recorder().counts;
-        Progress { now, sessions_ended: counts.sessions_completed + counts.sessions_failed }
     }
 
     /// Asks for the memory of those who come next (see [`World::preload`]); returns how many they are.

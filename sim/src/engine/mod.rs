@@ -19,6 +19,14 @@ pub struct Progress {
     pub sessions_ended: u64,
 }
 
+impl Progress {
+    /// How far `world` has come at `now`.
+    fn of(world: &World, now: SimTime) -> Self {
+        let counts = &world.recorder().counts;
+        Progress { now, sessions_ended: counts.sessions_completed + counts.sessions_failed }
+    }
+}
+
 /// What a run reports to while it lasts. Returning `false` stops it.
 pub type Watch<'a> = &'a mut dyn FnMut(Progress) -> bool;
 

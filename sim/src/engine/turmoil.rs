@@ -129,10 +129,8 @@ pub fn run(world: World, watch: Watch<'_>) -> Result<Ended, Stopped> {
 }
 
 fn progress(sim: &turmoil::Sim<'_>, shared: &Handle) -> Progress {
-    let shared = shared.borrow();
-    let counts = &shared.world.recorder().counts;
     let now = SimTime::from_ns(sim.elapsed().as_nanos() as u64);
-    Progress { now, sessions_ended: counts.sessions_completed + counts.sessions_failed }
+    Progress::of(&shared.borrow().world, now)
 }
 
 fn share(world: World, plan: &Plan) -> Handle {
